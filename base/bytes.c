@@ -1,0 +1,40 @@
+#include "base/bytes.h"
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+bool bytes_equal_nocase(struct bytes a, struct bytes b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        if (lower(a.at[i]) != lower(b.at[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct bytes bytes_trim(struct bytes b)
+{
+    while (b.len > 0 && (b.at[0] == ' ' || b.at[0] == '\t')) {
+        b = bytes_from(b, 1);
+    }
+    while (b.len > 0 && (b.at[b.len - 1] == ' ' || b.at[b.len - 1] == '\t')) {
+        b.len--;
+    }
+    return b;
+}
+
+size_t bytes_find(struct bytes b, struct bytes needle)
+{
+    for (size_t i = 0; needle.len <= b.len && i <= b.len - needle.len; i++) {
+        if (needle.len == 0 || memcmp(b.at + i, needle.at, needle.len) == 0) {
+            return i;
+        }
+    }
+    return b.len;
+}

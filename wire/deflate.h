@@ -1,0 +1,30 @@
+/*
+ * wire/deflate - permessage-deflate decompression (RFC 7692, section 7.2.2).
+ *
+ * One struct wire_inflate per direction. The compressor comes with the rules that need it.
+ */
+#ifndef WSTAPE_WIRE_DEFLATE_H
+#define WSTAPE_WIRE_DEFLATE_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+
+struct wire_inflate;
+
+/* `window_bits` 8..15. NULL when memory is out. */
+struct wire_inflate *wire_inflate_new(unsigned window_bits, bool no_context_takeover);
+void wire_inflate_free(struct wire_inflate *i);
+
+enum {
+    WIRE_INFLATE_CORRUPT = 1, /* not a deflate stream; the direction cannot be read on */
+    WIRE_INFLATE_LIMIT = 2,   /* more than `limit` bytes: `out` holds the first `limit`;
+                                 the context is still right for the next message */
+};
+
+/* Inflate one whole message payload (all frames joined) onto `out`, which grows by at most
+ * `limit` bytes. 0, a WIRE_INFLATE_* value, or -ENOMEM. */
+int wire_inflate_message(struct wire_inflate *i, struct bytes in, size_t limit,
+                         struct buf *out);
+
+#endif
