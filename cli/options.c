@@ -10,7 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TABLE_MAX = 64, HELP_COLUMN = 28, ECHO_MAX = 80 };
+enum {
+    TABLE_MAX = 64,
+    HELP_COLUMN = 28,
+    ECHO_MAX = 80,          /* bytes of what was typed */
+    ECHO_LEN = 4 * ECHO_MAX /* the same, escaped */
+};
 
 struct parse {
     const struct cli_command *command;
@@ -38,14 +43,14 @@ static int fail(const struct parse *p, const char *format, ...)
 }
 
 /* What the user typed, safe to print back. */
-static const char *echo(const char *text, char out[4 * ECHO_MAX])
+static const char *echo(const char *text, char out[ECHO_LEN])
 {
     struct buf b = { 0 };
     size_t len;
 
     out[0] = '\0';
     if (text_put_escaped(&b, bytes_of(text), ECHO_MAX) == 0) {
-        len = b.len < 4 * ECHO_MAX ? b.len : 4 * ECHO_MAX - 1;
+        len = b.len < ECHO_LEN ? b.len : ECHO_LEN - 1;
         memcpy(out, b.at, len);
         out[len] = '\0';
     }
@@ -79,7 +84,7 @@ static int fail_unknown(const struct parse *p, const char *name, size_t len)
     const char *names[TABLE_MAX + 2];
     const char *near;
     char typed[ECHO_MAX + 1];
-    char shown[4 * ECHO_MAX];
+    char shown[ECHO_LEN];
     size_t count = 0;
 
     snprintf(typed, sizeof(typed), "%.*s", (int)(len < ECHO_MAX ? len : ECHO_MAX),
@@ -114,7 +119,7 @@ static int store_list(const struct parse *p, const struct cli_option *o,
 static int store_duration(const struct parse *p, const struct cli_option *o,
                           const char *value)
 {
-    char shown[4 * ECHO_MAX];
+    char shown[ECHO_LEN];
 
     if (text_parse_duration(value, o->to) < 0) {
         return fail(p, "--%s: \"%s\" is no duration (like 250ms, 3s, 2m)", o->name,
@@ -126,7 +131,7 @@ static int store_duration(const struct parse *p, const struct cli_option *o,
 static int store_size(const struct parse *p, const struct cli_option *o,
                       const char *value)
 {
-    char shown[4 * ECHO_MAX];
+    char shown[ECHO_LEN];
 
     if (text_parse_size(value, o->to) < 0) {
         return fail(p, "--%s: \"%s\" is no size (like 512, 64k, 16M)", o->name,
@@ -138,7 +143,7 @@ static int store_size(const struct parse *p, const struct cli_option *o,
 static int store_number(const struct parse *p, const struct cli_option *o,
                         const char *value)
 {
-    char shown[4 * ECHO_MAX];
+    char shown[ECHO_LEN];
 
     if (text_parse_number(value, o->min, o->max, o->to) == 0) {
         return 0;
@@ -155,7 +160,7 @@ static int store_number(const struct parse *p, const struct cli_option *o,
 static int store_choice(const struct parse *p, const struct cli_option *o,
                         const char *value)
 {
-    char shown[4 * ECHO_MAX];
+    char shown[ECHO_LEN];
     char all[200] = "";
     size_t len = 0;
 
@@ -235,7 +240,7 @@ static int take_short(struct parse *p, const char *text)
 {
     const struct cli_option *o;
     char letter[2] = { 0 };
-    char shown[4 * ECHO_MAX];
+    char shown[ECHO_LEN];
     int r;
 
     for (; *text != '\0'; text++) {
@@ -263,7 +268,7 @@ static int take_short(struct parse *p, const char *text)
 static int take_operand(struct parse *p, const char *text)
 {
     size_t most = sizeof(p->out.operands) / sizeof(p->out.operands[0]);
-    char shown[4 * ECHO_MAX];
+    char shown[ECHO_LEN];
 
     if (p->command->operands_max < most) {
         most = p->command->operands_max;

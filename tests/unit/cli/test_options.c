@@ -40,70 +40,72 @@ static const struct cli_command show = { .name = "show",
                                          .operands_min = 1,
                                          .operands_max = 2 };
 
+static struct run last; /* what the table points into */
+
+static const struct cli_option table[] = {
+    { .name = "upstream",
+      .letter = 'u',
+      .kind = CLI_TEXT,
+      .value = "URL",
+      .help = "the backend",
+      .to = &last.v.upstream },
+    { .name = "loud",
+      .letter = 'l',
+      .kind = CLI_FLAG,
+      .help = "say more",
+      .to = &last.v.loud },
+    { .name = "quick",
+      .letter = 'q',
+      .kind = CLI_FLAG,
+      .help = "wait less",
+      .to = &last.v.quick },
+    { .name = "fault",
+      .kind = CLI_LIST,
+      .value = "RULE",
+      .help = "break something",
+      .to = &last.v.rules },
+    { .name = "timeout",
+      .kind = CLI_DURATION,
+      .value = "TIME",
+      .help = "wait",
+      .to = &last.v.timeout_ns },
+    { .name = "limit",
+      .kind = CLI_SIZE,
+      .value = "SIZE",
+      .help = "keep",
+      .to = &last.v.limit },
+    { .name = "count",
+      .letter = 'n',
+      .kind = CLI_NUMBER,
+      .value = "N",
+      .help = "how many",
+      .to = &last.v.count,
+      .min = 1,
+      .max = 10 },
+    { .name = "policy",
+      .kind = CLI_CHOICE,
+      .value = "stop|pass",
+      .help = "what then",
+      .to = &last.v.policy,
+      .names = policies },
+    { 0 },
+};
+
 /* Parse a line of words separated by single spaces. The words live in `line`. */
 static struct run parse_as(const struct cli_command *c, char *line)
 {
-    static struct run run;
     static char *words[100];
     int count = 0;
-    const struct cli_option table[] = {
-        { .name = "upstream",
-          .letter = 'u',
-          .kind = CLI_TEXT,
-          .value = "URL",
-          .help = "the backend",
-          .to = &run.v.upstream },
-        { .name = "loud",
-          .letter = 'l',
-          .kind = CLI_FLAG,
-          .help = "say more",
-          .to = &run.v.loud },
-        { .name = "quick",
-          .letter = 'q',
-          .kind = CLI_FLAG,
-          .help = "wait less",
-          .to = &run.v.quick },
-        { .name = "fault",
-          .kind = CLI_LIST,
-          .value = "RULE",
-          .help = "break something",
-          .to = &run.v.rules },
-        { .name = "timeout",
-          .kind = CLI_DURATION,
-          .value = "TIME",
-          .help = "wait",
-          .to = &run.v.timeout_ns },
-        { .name = "limit",
-          .kind = CLI_SIZE,
-          .value = "SIZE",
-          .help = "keep",
-          .to = &run.v.limit },
-        { .name = "count",
-          .letter = 'n',
-          .kind = CLI_NUMBER,
-          .value = "N",
-          .help = "how many",
-          .to = &run.v.count,
-          .min = 1,
-          .max = 10 },
-        { .name = "policy",
-          .kind = CLI_CHOICE,
-          .value = "stop|pass",
-          .help = "what then",
-          .to = &run.v.policy,
-          .names = policies },
-        { 0 },
-    };
 
-    memset(&run, 0, sizeof(run));
-    run.v.policy = -1;
+    memset(&last, 0, sizeof(last));
+    last.v.policy = -1;
     for (char *at = strtok(line, " "); at != NULL; at = strtok(NULL, " ")) {
         words[count++] = at;
     }
     words[count] = NULL;
-    run.out.operand_count = 99; /* must stay on failure */
-    run.r = cli_parse(c, table, count, words, &run.out, &run.e);
-    return run;
+    last.out.operand_count = 99; /* must stay on failure */
+    last.r = cli_parse(c, table, count, words, &last.out, &last.e);
+    return last;
 }
 
 static void refuse(const struct cli_command *c, const char *text, const char *words)
@@ -262,7 +264,7 @@ static void counts_operands(void **state)
 static void limits_a_list(void **state)
 {
     struct cli_list list = { .count = 64 };
-    const struct cli_option table[] = {
+    const struct cli_option one[] = {
         { .name = "fault", .kind = CLI_LIST, .value = "RULE", .to = &list }, { 0 }
     };
     char name[] = "record", option[] = "--fault=x";
@@ -271,7 +273,7 @@ static void limits_a_list(void **state)
     struct err e;
 
     (void)state;
-    assert_int_equal(cli_parse(&record, table, 2, argv, &out, &e), -EINVAL);
+    assert_int_equal(cli_parse(&record, one, 2, argv, &out, &e), -EINVAL);
     assert_string_equal(e.text, "record: --fault is given more than 64 times");
     assert_int_equal(list.count, 64);
 }
