@@ -141,22 +141,6 @@ def fuzz():
     return total if sources else Outcome(0, 1, "no fuzz targets\n")
 
 
-def node_modules():
-    """What the Node clients need, as their lock file pins it."""
-    clients = ROOT / "tests/clients"
-    if not (clients / "package-lock.json").exists():
-        return Outcome()
-    lock = (clients / "package-lock.json").read_bytes()
-    mark = clients / "node_modules/.lock"
-    if mark.exists() and mark.read_bytes() == lock:
-        return Outcome()
-    status, log = run("npm", "ci", "--no-audit", "--no-fund", "--prefix", clients)
-    if status:
-        return Outcome(0, 1, log)
-    mark.write_bytes(lock)
-    return Outcome()
-
-
 def integration():
     return pytest("tests/integration", program=GCC / "cli/wstape")
 
@@ -169,9 +153,10 @@ def sanitized():
 
 
 def clients():
-    total = node_modules()
-    total += pytest("tests/clients", program=GCC / "cli/wstape")
-    return total
+    status, log = run("tests/clients/setup.sh")
+    if status:
+        return Outcome(0, 1, log)
+    return pytest("tests/clients", program=GCC / "cli/wstape")
 
 
 STAGES = {
