@@ -1,0 +1,53 @@
+"""Fixtures of the tests that use the wstape binary from outside."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "lib"))
+
+from rig import certs, raw  # noqa: E402  (the path is set above)
+from rig.process import Wstape  # noqa: E402
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Start `wstape record`: record(upstream, *args, ...) -> Wstape. What still runs at
+    the end is stopped and must end with status 0."""
+    started = []
+
+    def start(upstream, *args, **kw):
+        folder = tmp_path / f"w{len(started)}"
+        folder.mkdir()
+        w = Wstape(folder, upstream, *args, **kw)
+        started.append(w)
+        return w
+
+    yield start
+    failures = []
+    for w in started:
+        try:
+            if w.running():
+                w.stop()
+        except AssertionError as e:
+            failures.append(e)
+    assert not failures, failures
+
+
+@pytest.fixture
+def listener():
+    with raw.Listener() as one:
+        yield one
+
+
+@pytest.fixture
+def echo_server():
+    with raw.EchoServer() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory):
+    """Certificates for all tests: see rig/certs."""
+    return certs.Pki(tmp_path_factory.mktemp("pki"))

@@ -1,0 +1,1 @@
+"""What the tests of the wstape binary share: processes, sockets, certificates, tapes."""

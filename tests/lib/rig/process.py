@@ -1,0 +1,154 @@
+"""wstape as a process: started, waited for, stopped and checked."""
+
+import json
+import os
+import re
+import resource
+import select
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from .wait import Watch, process_ended
+
+ROOT = Path(__file__).resolve().parents[3]
+START_WITHIN = 20
+STOP_WITHIN = 20
+BROKEN = re.compile(r"Sanitizer|runtime error:|Assertion .* failed", re.I)
+
+
+def binary():
+    found = os.environ.get("WSTAPE") or str(ROOT / "build/cli/wstape")
+    if not os.access(found, os.X_OK):
+        raise FileNotFoundError(f"no wstape binary at {found}: set WSTAPE, or build first")
+    return found
+
+
+def is_sanitized():
+    return b"__asan_init" in Path(binary()).read_bytes()
+
+
+def run(*args, timeout=60, text=True, **kw):
+    """Run wstape to its end. Bytes that are not UTF-8 come as surrogates."""
+    kw.setdefault("stdin", subprocess.DEVNULL)
+    if text:
+        kw.update(encoding="utf-8", errors="surrogateescape")
+    return subprocess.run([binary(), *map(str, args)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=timeout, **kw)
+
+
+def show(tape, *args, status=0):
+    """The objects of `wstape show --json`."""
+    p = run("show", "--json", *args, tape)
+    assert p.returncode == status, (p.returncode, p.stderr)
+    assert not BROKEN.search(p.stderr), p.stderr
+    return [json.loads(line) for line in p.stdout.splitlines()]
+
+
+class Wstape:
+    """One `wstape record` (or another command that takes --port-file)."""
+
+    def __init__(self, folder, upstream, *args, listen="ws://127.0.0.1:0", output=None,
+                 env=None, nofile=None, fsize=None, command=None, verb="record",
+                 stdout=subprocess.DEVNULL):
+        self.folder = Path(folder)
+        self.tape = Path(output) if output else self.folder / "t.wstape"
+        self.port_file = self.folder / "port"
+        self.stderr_file = self.folder / "stderr.txt"
+        self.port_file.unlink(missing_ok=True)
+        argv = [binary(), verb, "-u", upstream, "-l", listen, "--port-file",
+                str(self.port_file), "-o", str(output) if output else str(self.tape)]
+        argv += [str(a) for a in args]
+        if command:
+            argv += ["--", *map(str, command)]
+
+        def limits():
+            if nofile:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, nofile))
+            if fsize:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (fsize, fsize))
+
+        with Watch(self.folder) as watch, open(self.stderr_file, "wb") as err:
+            self.process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=err,
+                cwd=self.folder, env={**os.environ, **(env or {})},
+                preexec_fn=limits if nofile or fsize else None)
+            self.pid = self.process.pid
+            self.port = self._wait_for_port(watch)
+
+    def _wait_for_port(self, watch):
+        end = time.monotonic() + START_WITHIN
+        pidfd = os.pidfd_open(self.pid)
+        try:
+            while True:
+                text = self.port_file.read_text() if self.port_file.exists() else ""
+                if text.strip():
+                    return int(text)
+                p = select.poll()
+                p.register(watch.fd, select.POLLIN)
+                p.register(pidfd, select.POLLIN)
+                got = [fd for fd, _ in p.poll(max(0, end - time.monotonic()) * 1000)]
+                if pidfd in got and not self.port_file.exists():
+                    raise RuntimeError(f"wstape ended with {self.process.wait()} before "
+                                       f"it was ready: {self.stderr()}")
+                if not got:
+                    self.process.kill()
+                    raise TimeoutError(f"no port file in {START_WITHIN} s: {self.stderr()}")
+                watch.drain()
+        finally:
+            os.close(pidfd)
+
+    def stderr(self):
+        return self.stderr_file.read_text(encoding="utf-8", errors="surrogateescape")
+
+    def running(self):
+        return self.process.poll() is None
+
+    def wait(self, timeout=STOP_WITHIN):
+        """The exit status, once the process has ended by itself."""
+        if not process_ended(self.pid, timeout) and self.running():
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"still running after {timeout} s: {self.stderr()}")
+        status = self.process.wait()
+        assert not BROKEN.search(self.stderr()), self.stderr()
+        return status
+
+    def stop(self, expect=0, how=signal.SIGTERM):
+        """Stop in order; the status must be `expect`."""
+        if self.running():
+            self.process.send_signal(how)
+        status = self.wait()
+        assert status == expect, (status, self.stderr())
+        return status
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def url(self, path="/", scheme="ws", host="127.0.0.1"):
+        return f"{scheme}://{host}:{self.port}{path}"
+
+    def show(self, *args, status=0):
+        return Shown(show(self.tape, *args, status=status))
+
+
+class Shown:
+    """What `show --json` printed, by kind and connection."""
+
+    def __init__(self, objects):
+        self.objects = objects
+
+    def all(self, record, **fields):
+        return [o for o in self.objects if o["record"] == record
+                and all(o.get(k) == v for k, v in fields.items())]
+
+    def one(self, record, **fields):
+        got = self.all(record, **fields)
+        assert len(got) == 1, (record, fields, got)
+        return got[0]
+
+    def connection(self, path):
+        """The number of the one connection whose path is `path`."""
+        return self.one("connection", path=path)["connection"]

@@ -1,0 +1,55 @@
+"""A tape as bytes: what came in, and what went out, rebuilt from the records alone."""
+
+import msgpack
+
+from .frames import header, xor
+
+OPEN, UPSTREAM, REQUEST, RESPONSE, BODY, FRAME, MORE, RAW, SENT = range(1, 10)
+END, NOTE, GAP, CHECKPOINT, SUMMARY = range(11, 16)
+CLIENT, SERVER = 0, 1
+
+
+def records(path):
+    """The header map and every whole record after it; a torn tail ends the list."""
+    with open(path, "rb") as f:
+        unpacker = msgpack.Unpacker(f, max_buffer_size=0, raw=False, strict_map_key=False)
+        return list(unpacker)
+
+
+class Streams:
+    """`came[c, side]`: bytes that arrived from that side of connection c.
+    `went[c, side]`: bytes that left to that side. `cut`: bodies that are not whole."""
+
+    def __init__(self, path):
+        self.came, self.went, self.cut, self._last = {}, {}, set(), {}
+        for r in records(path)[1:]:
+            if r[0] in (REQUEST, RESPONSE):
+                self._put(r[1], r[0] - REQUEST, r[4], r[5] or r[4])
+            elif r[0] == BODY:
+                self._put(r[1], r[3], r[6])
+                if r[5] != len(r[6]):
+                    self.cut.add((r[1], r[3]))
+            elif r[0] == FRAME:
+                _, c, _, side, first, length, form, mask, _, payload, _ = r
+                head = header(first, length, form, mask)
+                self._last[c, side] = [mask, len(payload)]
+                self._put(c, side, head + (xor(payload, mask) if mask else payload))
+            elif r[0] == MORE:
+                _, c, _, side, _, payload, _ = r
+                mask, at = self._last[c, side]
+                self._last[c, side][1] += len(payload)
+                self._put(c, side, xor(payload, mask, at) if mask else payload)
+            elif r[0] == RAW:
+                self._put(r[1], r[3], r[4])
+            elif r[0] == SENT:
+                self.went.setdefault((r[1], r[3]), bytearray()).extend(r[5])
+
+    def _put(self, connection, side, arrived, passed=None):
+        self.came.setdefault((connection, side), bytearray()).extend(arrived)
+        self.went.setdefault((connection, 1 - side), bytearray()).extend(passed or arrived)
+
+
+def host_line_away(head):
+    """A head without its Host line: the one thing wstape changes."""
+    return b"\r\n".join(line for line in head.split(b"\r\n")
+                        if not line.lower().startswith(b"host:"))
