@@ -1,10 +1,10 @@
 /*
  * net/stream - a TCP connection as a pipe of slices with exact ends.
  *
- * TCP_NODELAY is on. Reads go to pooled chunks (NET_READ_CHUNK bytes); writes are tried at
- * once and what the kernel does not take is queued (small slices are copied, so that a
- * waiting byte does not pin a whole chunk). There is no limit on the queue here: look at
- * net_stream_queued() and turn the other side's reading off.
+ * TCP_NODELAY is on. Reads go to pooled chunks (NET_READ_CHUNK bytes); writes are tried
+ * at once and what the kernel does not take is queued (small slices are copied, so that
+ * a waiting byte does not pin a whole chunk). There is no limit on the queue here: look
+ * at net_stream_queued() and turn the other side's reading off.
  */
 #ifndef WSTAPE_NET_STREAM_H
 #define WSTAPE_NET_STREAM_H
@@ -22,8 +22,9 @@ struct net_stream;
 struct net_stream_events {
     /* Bytes came. The slice is borrowed: take a reference to keep it. */
     void (*bytes)(void *owner, struct net_stream *s, struct slice in);
-    /* The peer's direction is over: 0 for FIN, -ECONNRESET for RST, another negative errno
-     * for other failures (also of writes: reported once). No more bytes will come. */
+    /* The peer's direction is over: 0 for FIN, -ECONNRESET for RST, another negative
+     * errno for other failures (also of writes: reported once). No more bytes will
+     * come. */
     void (*end)(void *owner, struct net_stream *s, int status);
     /* The queue was above NET_LOW_WATER and no longer is. */
     void (*drained)(void *owner, struct net_stream *s);
@@ -31,8 +32,8 @@ struct net_stream_events {
     void (*closed)(void *owner, struct net_stream *s);
 };
 
-/* Reading is off at first. `events` and `owner` may be set later than the stream is made:
- * listeners and net_connect hand over streams without an owner. */
+/* Reading is off at first. `events` and `owner` may be set later than the stream is
+ * made: listeners and net_connect hand over streams without an owner. */
 void net_stream_own(struct net_stream *s, const struct net_stream_events *events,
                     void *owner);
 
@@ -51,7 +52,8 @@ void net_stream_end(struct net_stream *s);
 /* RST now, the queue dropped; closes the stream. */
 void net_stream_reset(struct net_stream *s);
 
-/* Close now (FIN if nothing is unread or queued; the kernel may choose RST otherwise). */
+/* Close now (FIN if nothing is unread or queued; the kernel may choose RST otherwise).
+ */
 void net_stream_close(struct net_stream *s);
 
 /* "127.0.0.1:51234", "[::1]:80"; "" when unknown. */
@@ -86,11 +88,12 @@ struct net_connect;
  * Names are kept for 10 s after they were resolved and asked again after a failure. */
 struct net_target;
 struct net_target *net_target_new(struct net_loop *l, const char *host, uint16_t port);
-void net_target_free(struct net_target *t); /* no connect may be under way; takes NULL */
+void net_target_free(
+    struct net_target *t); /* no connect may be under way; takes NULL */
 
-/* `done` is called once, never from inside this call: a stream and status 0, or NULL and a
- * negative errno (-ENOENT: the name is not known). `address` is the one used or tried
- * last, "" when there was none. NULL when memory is out. */
+/* `done` is called once, never from inside this call: a stream and status 0, or NULL
+ * and a negative errno (-ENOENT: the name is not known). `address` is the one used or
+ * tried last, "" when there was none. NULL when memory is out. */
 struct net_connect *net_connect_start(struct net_target *t,
                                       void (*done)(void *owner, struct net_stream *s,
                                                    int status, const char *address),
