@@ -1,7 +1,8 @@
 /*
  * wire/deflate - permessage-deflate decompression (RFC 7692, section 7.2.2).
  *
- * One struct wire_inflate per direction. The compressor comes with the rules that need it.
+ * One struct wire_inflate per direction: about 7 kB, and the window's size on top from
+ * the first message on. The compressor comes with the rules that need it.
  */
 #ifndef WSTAPE_WIRE_DEFLATE_H
 #define WSTAPE_WIRE_DEFLATE_H
@@ -17,13 +18,17 @@ struct wire_inflate *wire_inflate_new(unsigned window_bits, bool no_context_take
 void wire_inflate_free(struct wire_inflate *i);
 
 enum {
-    WIRE_INFLATE_CORRUPT = 1, /* not a deflate stream; the direction cannot be read on */
+    WIRE_INFLATE_CORRUPT = 1, /* not a deflate stream: `out` holds what came before the
+                                 damage; with context takeover every later message is
+                                 CORRUPT too */
     WIRE_INFLATE_LIMIT = 2,   /* more than `limit` bytes: `out` holds the first `limit`;
                                  the context is still right for the next message */
 };
 
-/* Inflate one whole message payload (all frames joined) onto `out`, which grows by at most
- * `limit` bytes. 0, a WIRE_INFLATE_* value, or -ENOMEM. */
+/* Inflate one whole message payload (all frames joined) onto `out`, which grows by at
+ * most `limit` bytes. 0, a WIRE_INFLATE_* value, or -ENOMEM (`out` is then as long as
+ * before). Past the limit the rest is inflated and thrown away: the work is bounded by
+ * the input's length times 1032. */
 int wire_inflate_message(struct wire_inflate *i, struct bytes in, size_t limit,
                          struct buf *out);
 

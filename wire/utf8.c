@@ -1,0 +1,72 @@
+#include "wire/utf8.h"
+
+#define ASCII_HIGH_BITS UINT64_C(0x8080808080808080)
+
+/* The first byte that is not ASCII, eight at a time. */
+static const uint8_t *skip_ascii(const uint8_t *at, const uint8_t *end)
+{
+    while (end - at >= 16) {
+        uint64_t a, b;
+
+        memcpy(&a, at, sizeof(a));
+        memcpy(&b, at + sizeof(a), sizeof(b));
+        if (((a | b) & ASCII_HIGH_BITS) != 0) {
+            break;
+        }
+        at += 16;
+    }
+    while (at < end && *at < 0x80) {
+        at++;
+    }
+    return at;
+}
+
+/* What may follow a lead byte (RFC 3629, section 4): no overlong forms, no surrogates,
+ * nothing past U+10FFFF. */
+static bool start(struct wire_utf8 *u, uint8_t lead)
+{
+    u->low = 0x80;
+    u->high = 0xbf;
+    if (lead >= 0xc2 && lead <= 0xdf) {
+        u->need = 1;
+    } else if (lead >= 0xe0 && lead <= 0xef) {
+        u->need = 2;
+        u->low = lead == 0xe0 ? 0xa0 : 0x80;
+        u->high = lead == 0xed ? 0x9f : 0xbf;
+    } else if (lead >= 0xf0 && lead <= 0xf4) {
+        u->need = 3;
+        u->low = lead == 0xf0 ? 0x90 : 0x80;
+        u->high = lead == 0xf4 ? 0x8f : 0xbf;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool wire_utf8_check(struct wire_utf8 *u, struct bytes in)
+{
+    const uint8_t *at = in.at;
+    const uint8_t *end = in.len == 0 ? at : at + in.len;
+
+    for (;;) {
+        if (u->need == 0) {
+            at = skip_ascii(at, end);
+        }
+        if (at == end) {
+            return true;
+        }
+        if (u->need == 0) {
+            if (!start(u, *at++)) {
+                return false;
+            }
+            continue;
+        }
+        if (*at < u->low || *at > u->high) {
+            return false;
+        }
+        at++;
+        u->need--;
+        u->low = 0x80;
+        u->high = 0xbf;
+    }
+}
