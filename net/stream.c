@@ -30,6 +30,7 @@ enum {
     ABOVE_WATER = 1 << 4,
     TOLD = 1 << 5,
     CLOSING = 1 << 6,
+    FINISHING = 1 << 7,
 };
 
 /* Bytes taken from one stream before others get their turn, in reads of a whole chunk.
@@ -230,6 +231,10 @@ static void flight_came(void *owner, int status)
         if ((s->flags & OUT_ENDING) != 0) {
             send_fin(s);
         }
+        if ((s->flags & FINISHING) != 0) {
+            net_stream_close(s);
+            return;
+        }
     }
     if ((s->flags & ABOVE_WATER) != 0 && net_stream_queued(s) <= NET_LOW_WATER) {
         s->flags &= ~(unsigned)ABOVE_WATER;
@@ -347,6 +352,15 @@ void net_stream_close(struct net_stream *s)
 {
     if (begin_close(s)) {
         uv_close((uv_handle_t *)&s->uv, stream_closed);
+    }
+}
+
+void net_stream_finish(struct net_stream *s)
+{
+    if (s->queue == NULL || s->failed < 0) {
+        net_stream_close(s);
+    } else {
+        s->flags |= FINISHING;
     }
 }
 

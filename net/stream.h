@@ -56,6 +56,9 @@ void net_stream_reset(struct net_stream *s);
  */
 void net_stream_close(struct net_stream *s);
 
+/* Close once the queue is out. net_stream_reset may still cut that short. */
+void net_stream_finish(struct net_stream *s);
+
 /* "127.0.0.1:51234", "[::1]:80"; "" when unknown. */
 void net_stream_peer(const struct net_stream *s, char *out, size_t cap);
 void net_stream_local(const struct net_stream *s, char *out, size_t cap);

@@ -1,0 +1,344 @@
+#include "cli/recorder.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "captures/file.h"
+#include "cli/ca_folder.h"
+#include "wire/authority.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct cli_recorder {
+    struct cli_recorder_config config;
+    struct net_loop *loop;
+    struct wire_url listen, upstream;
+    struct wire_tls_context *listen_tls, *upstream_tls;
+    struct capture_sink sink;
+    struct capture_writer *writer;
+    struct proxy_server *server;
+    struct net_timer *sync_timer;
+    bool syncing;
+    int64_t origin_ns;
+};
+
+void cli_recorder_defaults(struct cli_recorder_config *c)
+{
+    *c = (struct cli_recorder_config){
+        .listen = "ws://127.0.0.1:8001",
+        .policy = CAPTURE_STOP,
+        .head_timeout_ns = 30 * CLOCK_NS_PER_S,
+        .connect_timeout_ns = 10 * CLOCK_NS_PER_S,
+        .http_body_limit = 1024 * 1024,
+        .max_connections = 10000,
+    };
+}
+
+static void say(void *owner, const char *text)
+{
+    (void)owner;
+    fprintf(stderr, "wstape: %s\n", text);
+}
+
+static int read_urls(struct cli_recorder *r, struct err *e)
+{
+    int err = wire_url_parse(r->config.upstream, "--upstream", &r->upstream, e);
+
+    if (err == 0) {
+        err = wire_url_parse(r->config.listen, "--listen", &r->listen, e);
+    }
+    if (err == 0 && r->upstream.port == 0) {
+        err = err_set(e, -EINVAL, "--upstream needs a port other than 0");
+    }
+    if (err == 0 && r->listen.path[0] != '\0' && strcmp(r->listen.path, "/") != 0) {
+        err = err_set(e, -EINVAL,
+                      "--listen takes no path: every path is passed on; use %s://%s:%u",
+                      r->listen.is_tls ? "wss" : "ws", r->listen.host,
+                      (unsigned)r->listen.port);
+    }
+    return err;
+}
+
+static int make_leaf(struct cli_recorder *r, struct err *e)
+{
+    struct buf chain = { 0 }, key = { 0 };
+    char folder[1024];
+    int err = cli_ca_folder(folder, sizeof(folder), e);
+
+    if (err == 0) {
+        err = wire_authority_leaf(folder, r->listen.host, clock_wall_ns(), &chain, &key,
+                                  e);
+    }
+    if (err == 0) {
+        err = wire_tls_server_context_pem(buf_bytes(&chain), buf_bytes(&key),
+                                          &r->listen_tls, e);
+    }
+    buf_deinit(&chain);
+    buf_deinit(&key);
+    return err;
+}
+
+static int check_tls_options(const struct cli_recorder *r, struct err *e)
+{
+    const struct cli_recorder_config *c = &r->config;
+
+    if (!r->listen.is_tls && (c->tls_cert != NULL || c->tls_key != NULL)) {
+        return err_set(e, -EINVAL,
+                       "--tls-cert and --tls-key need --listen wss://...: it is ws://");
+    }
+    if (c->tls_key != NULL && c->tls_cert == NULL) {
+        return err_set(e, -EINVAL, "--tls-key needs --tls-cert");
+    }
+    if (!r->upstream.is_tls && (c->upstream_ca != NULL || c->upstream_cert != NULL ||
+                                c->upstream_key != NULL || c->upstream_insecure)) {
+        return err_set(e, -EINVAL,
+                       "--upstream-ca, -cert, -key and -insecure need --upstream "
+                       "wss://...: it is ws://");
+    }
+    if (c->upstream_key != NULL && c->upstream_cert == NULL) {
+        return err_set(e, -EINVAL, "--upstream-key needs --upstream-cert");
+    }
+    if (c->upstream_insecure && c->upstream_ca != NULL) {
+        return err_set(
+            e, -EINVAL,
+            "--upstream-insecure verifies nothing: leave out --upstream-ca, or "
+            "the other");
+    }
+    return 0;
+}
+
+static int make_tls(struct cli_recorder *r, struct err *e)
+{
+    const struct cli_recorder_config *c = &r->config;
+    struct wire_tls_client_config client = { c->upstream_ca, c->upstream_cert,
+                                             c->upstream_key, c->upstream_insecure };
+    int err = check_tls_options(r, e);
+
+    if (err == 0 && r->listen.is_tls) {
+        err = c->tls_cert != NULL
+                  ? wire_tls_server_context(c->tls_cert, c->tls_key, &r->listen_tls, e)
+                  : make_leaf(r, e);
+    }
+    if (err == 0 && r->upstream.is_tls) {
+        err = wire_tls_client_context(&client, &r->upstream_tls, e);
+    }
+    if (err == 0 && c->upstream_insecure) {
+        say(NULL, "WARNING: --upstream-insecure: the backend's certificate is not "
+                  "verified, anyone can be it");
+    }
+    return err;
+}
+
+static void server_stopped(void *owner)
+{
+    struct cli_recorder *r = owner;
+
+    if (r->config.stopped != NULL) {
+        r->config.stopped(r->config.owner);
+    }
+}
+
+static int open_server(struct cli_recorder *r, struct err *e)
+{
+    const struct cli_recorder_config *c = &r->config;
+    struct proxy_server_config server = {
+        .listen_tls = r->listen_tls,
+        .upstream_tls = r->upstream_tls,
+        .origin_ns = r->origin_ns,
+        .max_connections = (unsigned)c->max_connections,
+        .say = say,
+        .stopped = server_stopped,
+        .owner = r,
+    };
+
+    server.proxy = (struct proxy_config){
+        .listen = r->listen,
+        .upstream = r->upstream,
+        .keep_host = c->keep_host,
+        .http_body_limit = c->http_body_limit,
+        .head_timeout_ns = c->head_timeout_ns,
+        .connect_timeout_ns = c->connect_timeout_ns,
+        .idle_timeout_ns = c->idle_timeout_ns,
+        .linger_ns = 2 * CLOCK_NS_PER_S,
+    };
+    return proxy_server_new(r->loop, &server, &r->server, e);
+}
+
+static int put_header(struct cli_recorder *r, struct buf *listen, struct buf *upstream,
+                      struct capture_header *h)
+{
+    int err = wire_url_put(listen, &r->listen);
+
+    if (err == 0) {
+        err = wire_url_put(upstream, &r->upstream);
+    }
+    if (err == 0) {
+        err = random_fill(&h->id, sizeof(h->id));
+    }
+    h->version = CAPTURE_VERSION;
+    h->wall_ns = clock_wall_ns();
+    h->origin_ns = r->origin_ns;
+    h->program = bytes_of("wstape " WSTAPE_VERSION);
+    h->listen = buf_bytes(listen);
+    h->upstream = buf_bytes(upstream);
+    return err;
+}
+
+static int open_tape(struct cli_recorder *r, struct err *e)
+{
+    struct capture_writer_config w = { .policy = (enum capture_policy)r->config.policy,
+                                       .sync_always = r->config.sync_always };
+    struct buf listen = { 0 }, upstream = { 0 };
+    int err = capture_file_create(r->config.output, &r->sink, e);
+
+    if (err < 0) {
+        return err;
+    }
+    w.sink = r->sink;
+    err = put_header(r, &listen, &upstream, &w.header);
+    if (err == 0) {
+        err = capture_writer_new(&w, r->origin_ns, &r->writer);
+    }
+    if (err < 0) {
+        err_set(e, err, "%s: cannot write the tape: %s", r->config.output,
+                strerror(-err));
+        capture_file_close(&r->sink);
+    }
+    buf_deinit(&listen);
+    buf_deinit(&upstream);
+    return err;
+}
+
+static void synced(void *owner, int r)
+{
+    struct cli_recorder *rec = owner;
+
+    rec->syncing = false;
+    if (r < 0) {
+        fprintf(stderr, "wstape: fdatasync of the tape failed: %s\n", strerror(-r));
+    }
+}
+
+static void sync_due(void *owner)
+{
+    struct cli_recorder *r = owner;
+
+    if (!r->syncing) {
+        r->syncing =
+            net_sync(r->loop, capture_file_descriptor(&r->sink), synced, r) == 0;
+    }
+    net_timer_at(r->sync_timer, net_loop_now_ns(r->loop) + r->config.sync_every_ns);
+}
+
+static int start_syncing(struct cli_recorder *r, struct err *e)
+{
+    if (r->config.sync_every_ns <= 0) {
+        return 0;
+    }
+    r->sync_timer = net_timer_new(r->loop, sync_due, r);
+    if (r->sync_timer == NULL) {
+        return err_set(e, -ENOMEM, "out of memory");
+    }
+    net_timer_at(r->sync_timer, net_loop_now_ns(r->loop) + r->config.sync_every_ns);
+    return 0;
+}
+
+static void free_contexts(struct cli_recorder *r)
+{
+    wire_tls_context_free(r->listen_tls);
+    wire_tls_context_free(r->upstream_tls);
+    alloc_free(r);
+}
+
+static int begin(struct cli_recorder *r, struct err *e)
+{
+    int err = open_server(r, e);
+
+    if (err < 0) {
+        return err;
+    }
+    r->listen = *proxy_server_url(r->server);
+    err = open_tape(r, e);
+    if (err == 0) {
+        proxy_server_record(r->server, r->writer);
+        err = start_syncing(r, e);
+    }
+    if (err < 0) {
+        r->config.stopped = NULL;
+        proxy_server_stop(r->server, "");
+        net_loop_run(r->loop);
+        proxy_server_free(r->server);
+        capture_writer_free(r->writer);
+    }
+    return err;
+}
+
+int cli_recorder_new(struct net_loop *loop, const struct cli_recorder_config *c,
+                     struct cli_recorder **out, struct err *e)
+{
+    struct cli_recorder *r = alloc_zero(1, sizeof(*r));
+    int err;
+
+    if (r == NULL) {
+        return err_set(e, -ENOMEM, "out of memory");
+    }
+    r->config = *c;
+    r->loop = loop;
+    r->origin_ns = clock_monotonic_ns();
+    err = read_urls(r, e);
+    if (err == 0) {
+        err = make_tls(r, e);
+    }
+    if (err == 0) {
+        err = begin(r, e);
+    }
+    if (err < 0) {
+        free_contexts(r);
+        return err;
+    }
+    *out = r;
+    return 0;
+}
+
+void cli_recorder_stop(struct cli_recorder *r, const char *reason)
+{
+    net_timer_free(r->sync_timer);
+    r->sync_timer = NULL;
+    proxy_server_stop(r->server, reason);
+}
+
+int cli_recorder_put_url(const struct cli_recorder *r, bool as_http, struct buf *out)
+{
+    struct wire_url u = r->listen;
+
+    u.is_http = as_http;
+    return wire_url_put(out, &u);
+}
+
+uint16_t cli_recorder_port(const struct cli_recorder *r)
+{
+    return r->listen.port;
+}
+
+int cli_recorder_finish(struct cli_recorder *r, const char *reason,
+                        struct cli_recorder_result *out)
+{
+    struct proxy_server_totals t = proxy_server_totals(r->server);
+    struct capture_writer_totals w;
+    int err = 0, closed;
+
+    if (t.tape_error == 0) {
+        err = capture_writer_finish(r->writer, clock_monotonic_ns(), t.connections,
+                                    reason);
+    }
+    w = capture_writer_totals(r->writer);
+    *out = (struct cli_recorder_result){ t.connections, w.records, w.bytes,
+                                         w.lost_records, t.tape_error };
+    proxy_server_free(r->server);
+    capture_writer_free(r->writer);
+    closed = capture_file_close(&r->sink);
+    free_contexts(r);
+    return err < 0 ? err : closed;
+}

@@ -1,0 +1,63 @@
+/*
+ * cli/recorder - a recording proxy put together from what the user asked for: tape,
+ * TLS, server. Shared by record and demo.
+ */
+#ifndef WSTAPE_CLI_RECORDER_H
+#define WSTAPE_CLI_RECORDER_H
+
+#include "base/err.h"
+#include "net/loop.h"
+#include "proxy/server.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cli_recorder_config {
+    const char *listen;             /* URL */
+    const char *upstream;           /* URL */
+    const char *output;             /* FILE, "-" for stdout */
+    const char *tls_cert, *tls_key; /* NULL: a leaf of the local authority for wss */
+    const char *upstream_ca, *upstream_cert, *upstream_key;
+    bool upstream_insecure;
+    bool keep_host;
+    int policy; /* enum capture_policy */
+    bool sync_always;
+    int64_t sync_every_ns; /* 0: never */
+    int64_t head_timeout_ns, connect_timeout_ns, idle_timeout_ns;
+    uint64_t http_body_limit;
+    uint64_t max_connections;
+    void (*stopped)(void *owner); /* the last connection is gone */
+    void *owner;
+};
+
+/* The defaults of `wstape record --help`. */
+void cli_recorder_defaults(struct cli_recorder_config *c);
+
+struct cli_recorder;
+
+/* Listening once it returns 0. -EINVAL: usage (URLs, certificates); other negative
+ * errnos: could not do it. Words in `e`. */
+int cli_recorder_new(struct net_loop *loop, const struct cli_recorder_config *c,
+                     struct cli_recorder **out, struct err *e);
+
+/* Orderly; again: now. `stopped` follows. */
+void cli_recorder_stop(struct cli_recorder *r, const char *reason);
+
+/* "ws://127.0.0.1:8001", or with http; `path` is appended. */
+int cli_recorder_put_url(const struct cli_recorder *r, bool as_http, struct buf *out);
+
+uint16_t cli_recorder_port(const struct cli_recorder *r);
+
+struct cli_recorder_result {
+    uint32_t connections;
+    uint64_t records, bytes; /* of the tape */
+    uint64_t lost_records;   /* under --on-write-error pass */
+    int tape_error;          /* negative errno that stopped it, or 0 */
+};
+
+/* After `stopped` and the loop's end: finish the tape (`reason` says why it ends), free
+ * everything. A negative errno when the tape could not be finished. */
+int cli_recorder_finish(struct cli_recorder *r, const char *reason,
+                        struct cli_recorder_result *out);
+
+#endif

@@ -1,0 +1,138 @@
+#include "base/alloc.h"
+#include "base/text.h"
+#include "proxy/session_state.h"
+#include "wire/mask.h"
+
+#include <errno.h>
+
+static const char *reason_phrase(unsigned status)
+{
+    switch (status) {
+    case 408:
+        return "Request Timeout";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 501:
+        return "Not Implemented";
+    case 502:
+        return "Bad Gateway";
+    case 503:
+        return "Service Unavailable";
+    case 505:
+        return "HTTP Version Not Supported";
+    default:
+        return "Bad Request";
+    }
+}
+
+static bool answers_head(const struct proxy_session *s)
+{
+    return s->http != NULL && s->http->exchange_count > 0 &&
+           s->http->exchanges[0].is_head;
+}
+
+static int put_answer(struct buf *out, unsigned status, const char *why, bool to_head)
+{
+    struct buf body = { 0 };
+    int r = buf_put_text(&body, "{\"error\":");
+
+    if (r == 0) {
+        r = text_put_json(&body, bytes_of(reason_phrase(status)));
+    }
+    if (r == 0) {
+        r = buf_put_text(&body, ",\"reason\":");
+    }
+    if (r == 0) {
+        r = text_put_json(&body, bytes_of(why));
+    }
+    if (r == 0) {
+        r = buf_put_text(&body, ",\"by\":\"wstape\"}\n");
+    }
+    if (r == 0) {
+        r = buf_put_format(out,
+                           "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n"
+                           "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+                           status, reason_phrase(status), body.len);
+    }
+    if (r == 0 && !to_head) {
+        r = buf_put(out, buf_bytes(&body));
+    }
+    buf_deinit(&body);
+    return r;
+}
+
+/* Record what wstape says itself, then send it. */
+static int say(struct proxy_session *s, enum side to, const char *cause,
+               struct bytes what, int64_t now_ns)
+{
+    struct slice copy;
+    int r = proxy_tap_sent(s->shared->tap, s->number, now_ns, to, cause, what);
+
+    if (r == 0) {
+        r = slice_copy(what, &copy);
+    }
+    if (r == 0) {
+        r = proxy_session_send(s, to, copy);
+        chunk_unref(copy.chunk);
+    }
+    return r;
+}
+
+int proxy_answer(struct proxy_session *s, unsigned status, const char *why,
+                 int64_t now_ns)
+{
+    struct buf answer = { 0 };
+    int r = put_answer(&answer, status, why, answers_head(s));
+
+    if (r == 0) {
+        r = say(s, CLIENT, why, buf_bytes(&answer), now_ns);
+    }
+    buf_deinit(&answer);
+    if (r == 0) {
+        r = proxy_session_end_out(s, CLIENT, CAPTURE_END_FIN);
+    }
+    if (r == 0 && s->connected) {
+        r = proxy_session_end_out(s, SERVER, CAPTURE_END_FIN);
+    }
+    return r == 0 ? proxy_session_drain(
+                        s, status == 408 ? CAPTURE_END_TIMEOUT : CAPTURE_END_REFUSED,
+                        now_ns)
+                  : r;
+}
+
+int proxy_answer_close(struct proxy_session *s, enum side to, int64_t now_ns)
+{
+    struct wire_frame f = { .first = WIRE_FIN | WIRE_OP_CLOSE, .form = 7 };
+    size_t reason_len = s->stop_reason == NULL ? 0 : strlen(s->stop_reason);
+    uint8_t raw[WIRE_FRAME_HEADER_MAX + 2 + PROXY_REASON_MAX];
+    size_t len;
+
+    if (!s->legs[to].close_wanted || s->legs[to].close_passed ||
+        s->legs[to].ended_out) {
+        return 0;
+    }
+    if (s->legs[to].lost == PROXY_LOST_IN_FRAME) {
+        return proxy_session_end_out(s, to, CAPTURE_END_TRUNCATED);
+    }
+    if (s->legs[to].lost == PROXY_LOST_NOTHING &&
+        s->lanes[side_other(to)].payload_left > 0) {
+        return 0; /* called again at the frame's end */
+    }
+    s->legs[to].close_passed = true;
+    f.payload_len = 2 + reason_len;
+    if (to == SERVER) {
+        f.masked = 1;
+        memcpy(f.mask, s->mask, sizeof(f.mask));
+    }
+    len = wire_frame_encode(&f, raw);
+    raw[len] = (uint8_t)(s->stop_code >> 8);
+    raw[len + 1] = (uint8_t)s->stop_code;
+    if (reason_len > 0) {
+        memcpy(raw + len + 2, s->stop_reason, reason_len);
+    }
+    if (f.masked) {
+        wire_mask(f.mask, 0, raw + len, raw + len, 2 + reason_len);
+    }
+    return say(s, to, s->stop_reason == NULL ? "" : s->stop_reason,
+               bytes_make(raw, len + 2 + reason_len), now_ns);
+}

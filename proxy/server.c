@@ -1,0 +1,246 @@
+#include "proxy/server.h"
+
+#include "base/alloc.h"
+#include "proxy/server_state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CLOSE_GOING_AWAY = 1001, CLOSE_INTERNAL_ERROR = 1011 };
+
+static void say(struct proxy_server *s, const char *text)
+{
+    if (s->config.say != NULL) {
+        s->config.say(s->config.owner, text);
+    }
+}
+
+static void tell_stopped(struct proxy_server *s)
+{
+    if (!s->stopping || s->stopped_told || !list_empty(&s->pairs)) {
+        return;
+    }
+    s->stopped_told = true;
+    net_target_free(s->target);
+    s->target = NULL;
+    s->config.stopped(s->config.owner);
+}
+
+void proxy_server_pair_gone(struct proxy_server *s)
+{
+    s->open--;
+    tell_stopped(s);
+}
+
+static void stop_pairs(struct proxy_server *s, unsigned code, const char *reason)
+{
+    struct list *next;
+
+    for (struct list *n = s->pairs.next; n != &s->pairs; n = next) {
+        next = n->next;
+        proxy_pair_stop(LIST_ENTRY(n, struct proxy_pair, node), code, reason);
+    }
+}
+
+static void stop_listening(struct proxy_server *s)
+{
+    s->stopping = true;
+    net_listener_free(s->listener);
+    s->listener = NULL;
+}
+
+/* What the tape does not have must not reach anybody. */
+static void drop_sends(struct proxy_server *s)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->outputs.count; i++) {
+        struct proxy_output *out = &s->outputs.at[i];
+
+        if (out->kind != PROXY_SEND) {
+            s->outputs.at[kept++] = *out;
+            continue;
+        }
+        proxy_pair_lost(out->owner, (enum side)out->side);
+        chunk_unref(out->u.send.chunk);
+    }
+    s->outputs.count = kept;
+}
+
+/* This turn's bytes are dropped, and every connection is closed with words. */
+static void tape_failed(struct proxy_server *s, int error)
+{
+    char reason[128];
+    char text[256];
+
+    s->tape_error = error;
+    s->tap.block = NULL;
+    drop_sends(s);
+    snprintf(reason, sizeof(reason), "tape failed: %s", strerror(-error));
+    snprintf(text, sizeof(text),
+             "the tape cannot be written (%s): closing all connections with 1011; free "
+             "some space, or use --on-write-error pass",
+             strerror(-error));
+    say(s, text);
+    stop_listening(s);
+    stop_pairs(s, CLOSE_INTERNAL_ERROR, reason);
+}
+
+static void perform(struct proxy_server *s)
+{
+    /* Performing may add outputs (back-pressure): the list grows while it is walked. */
+    for (size_t i = 0; i < s->outputs.count; i++) {
+        struct proxy_output out = s->outputs.at[i];
+
+        proxy_pair_perform(out.owner, &out);
+    }
+    proxy_outputs_clear(&s->outputs);
+    s->shared.turn++;
+}
+
+/* --on-write-error pass: say when the tape starts and stops missing records. */
+static void tell_gap(struct proxy_server *s)
+{
+    struct capture_writer_totals t = capture_writer_totals(s->writer);
+    char text[256];
+
+    if (t.failing == s->gap) {
+        return;
+    }
+    s->gap = t.failing;
+    if (t.failing) {
+        snprintf(
+            text, sizeof(text),
+            "the tape cannot be written (%s): traffic passes UNRECORDED until it can",
+            strerror(-t.error));
+    } else {
+        snprintf(text, sizeof(text),
+                 "the tape is written again; %llu records are missing from it",
+                 (unsigned long long)t.lost_records);
+    }
+    say(s, text);
+}
+
+static void turn(void *owner)
+{
+    struct proxy_server *s = owner;
+
+    if (s->tap.block != NULL) {
+        int r = capture_writer_flush(s->writer, net_loop_now_ns(s->loop));
+
+        if (r < 0) {
+            tape_failed(s, r);
+        }
+        tell_gap(s);
+    }
+    perform(s);
+    tell_stopped(s);
+}
+
+static void accepted(void *owner, struct net_stream *stream)
+{
+    struct proxy_server *s = owner;
+
+    s->accepted++;
+    s->open++;
+    proxy_pair_accept(s, stream);
+}
+
+static void trouble(void *owner, int error)
+{
+    struct proxy_server *s = owner;
+    char text[192];
+
+    snprintf(
+        text, sizeof(text),
+        "cannot accept more connections (%s): raise the limit of open files (ulimit "
+        "-n); trying again",
+        strerror(-error));
+    say(s, text);
+}
+
+static int open_sockets(struct proxy_server *s, struct err *e)
+{
+    static const struct net_listener_events events = { accepted, trouble };
+    const struct proxy_config *c = &s->config.proxy;
+    int r = net_listener_new(s->loop, c->listen.host, c->listen.port, &events, s,
+                             &s->listener, e);
+
+    if (r < 0) {
+        return r;
+    }
+    s->config.proxy.listen.port = net_listener_port(s->listener);
+    s->target = net_target_new(s->loop, c->upstream.host, c->upstream.port);
+    if (s->target == NULL) {
+        net_listener_free(s->listener);
+        return err_set(e, -ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
+int proxy_server_new(struct net_loop *loop, const struct proxy_server_config *config,
+                     struct proxy_server **out, struct err *e)
+{
+    struct proxy_server *s = alloc_zero(1, sizeof(*s));
+    int r;
+
+    if (s == NULL) {
+        return err_set(e, -ENOMEM, "out of memory");
+    }
+    s->config = *config;
+    s->loop = loop;
+    list_init(&s->pairs);
+    s->tap.origin_ns = config->origin_ns;
+    s->shared = (struct proxy_shared){ .config = &s->config.proxy,
+                                       .tap = &s->tap,
+                                       .outputs = &s->outputs };
+    r = open_sockets(s, e);
+    if (r < 0) {
+        alloc_free(s);
+        return r;
+    }
+    net_loop_on_turn(loop, turn, s);
+    *out = s;
+    return 0;
+}
+
+void proxy_server_record(struct proxy_server *s, struct capture_writer *writer)
+{
+    s->writer = writer;
+    s->tap.block = capture_writer_block(writer);
+}
+
+void proxy_server_free(struct proxy_server *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    net_loop_on_turn(s->loop, NULL, NULL);
+    proxy_outputs_deinit(&s->outputs);
+    buf_deinit(&s->plain);
+    buf_deinit(&s->cipher);
+    alloc_free(s);
+}
+
+const struct wire_url *proxy_server_url(const struct proxy_server *s)
+{
+    return &s->config.proxy.listen;
+}
+
+void proxy_server_stop(struct proxy_server *s, const char *reason)
+{
+    if (!s->stopping) {
+        stop_listening(s);
+        stop_pairs(s, CLOSE_GOING_AWAY, reason);
+        return;
+    }
+    for (struct list *n = s->pairs.next; n != &s->pairs; n = n->next) {
+        proxy_pair_abort(LIST_ENTRY(n, struct proxy_pair, node));
+    }
+}
+
+struct proxy_server_totals proxy_server_totals(const struct proxy_server *s)
+{
+    return (struct proxy_server_totals){ s->accepted, s->open, s->tape_error };
+}

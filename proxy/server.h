@@ -1,0 +1,56 @@
+/*
+ * proxy/server - listens, pairs clients with the backend, and keeps the promise of the
+ * tape: once a loop turn it writes all records, then performs all outputs.
+ */
+#ifndef WSTAPE_PROXY_SERVER_H
+#define WSTAPE_PROXY_SERVER_H
+
+#include "base/err.h"
+#include "captures/writer.h"
+#include "net/loop.h"
+#include "proxy/config.h"
+#include "wire/tls.h"
+
+struct proxy_server;
+
+struct proxy_server_config {
+    struct proxy_config proxy;             /* listen.port 0: any free one */
+    struct wire_tls_context *listen_tls;   /* NULL: plain */
+    struct wire_tls_context *upstream_tls; /* NULL: plain */
+    int64_t origin_ns;                     /* monotonic time that is 0 on the tape */
+    unsigned max_connections;              /* at once; more get 503 */
+    /* Something the user should know, in words, while it runs. */
+    void (*say)(void *owner, const char *text);
+    /* Stopped by proxy_server_stop or a failed tape, and the last connection is gone.
+     */
+    void (*stopped)(void *owner);
+    void *owner;
+};
+
+/* `config` is copied; what it points to is borrowed and outlives the server. A negative
+ * errno with words when it cannot listen. Takes the loop's turn hook. */
+int proxy_server_new(struct net_loop *loop, const struct proxy_server_config *config,
+                     struct proxy_server **out, struct err *e);
+
+/* Put records on a tape from now on; before the loop runs. `writer` outlives the
+ * server. */
+void proxy_server_record(struct proxy_server *s, struct capture_writer *writer);
+
+/* Only after `stopped` and after the loop has run out. Takes NULL. */
+void proxy_server_free(struct proxy_server *s);
+
+/* The URL it listens on, port included; its lifetime is the server's. */
+const struct wire_url *proxy_server_url(const struct proxy_server *s);
+
+/* Stop accepting, close WebSockets with 1001, let HTTP exchanges finish, within the
+ * linger time. A second call does it now. */
+void proxy_server_stop(struct proxy_server *s, const char *reason);
+
+struct proxy_server_totals {
+    uint32_t connections; /* accepted */
+    uint32_t open;
+    int tape_error; /* negative errno that stopped it, or 0 */
+};
+struct proxy_server_totals proxy_server_totals(const struct proxy_server *s);
+
+#endif
