@@ -1,9 +1,10 @@
 /*
  * captures/record - what a tape holds, as structs.
  *
- * One struct capture_record for every record type of FORMAT.md. Writers fill it and hand
- * it to captures/encode; captures/decode fills it from a tape. All bytes are borrowed: a
- * decoded record points into the reader's window and holds until the next record.
+ * One struct capture_record for every record type of FORMAT.md. Writers fill it and
+ * hand it to captures/encode; captures/decode fills it from a tape. All bytes are
+ * borrowed: a decoded record points into the reader's window and holds until the next
+ * record.
  */
 #ifndef WSTAPE_CAPTURES_RECORD_H
 #define WSTAPE_CAPTURES_RECORD_H
@@ -16,24 +17,24 @@
 enum {
     CAPTURE_VERSION = 1,
     CAPTURE_RECORD_MAX = 1 << 20, /* bytes of one record, its CRC included */
-    CAPTURE_PIECE_MAX = 1 << 19,  /* payload or body bytes a writer puts in one record */
+    CAPTURE_PIECE_MAX = 1 << 19, /* payload or body bytes a writer puts in one record */
 };
 
 /* The first element of every record. Numbers are never re-used. */
 enum capture_type {
-    CAPTURE_OPEN = 1,        /* a client connected */
-    CAPTURE_UPSTREAM = 2,    /* the backend was reached, or why not */
-    CAPTURE_REQUEST = 3,     /* an HTTP request head */
-    CAPTURE_RESPONSE = 4,    /* an HTTP response head */
-    CAPTURE_BODY = 5,        /* HTTP body bytes as on the wire, chunk framing included */
-    CAPTURE_FRAME = 6,       /* a WebSocket frame, or its first piece */
-    CAPTURE_MORE = 7,        /* the next payload bytes of that direction's last frame */
-    CAPTURE_RAW = 8,         /* bytes that are neither HTTP nor frames */
-    CAPTURE_SENT = 9,        /* bytes that wstape itself put on the wire */
-    CAPTURE_FAULT = 10,      /* a rule acted (reserved for inject) */
-    CAPTURE_END = 11,        /* one side ended, or wstape ended it */
-    CAPTURE_NOTE = 12,       /* something worth knowing, in words */
-    CAPTURE_GAP = 13,        /* records are missing here */
+    CAPTURE_OPEN = 1,     /* a client connected */
+    CAPTURE_UPSTREAM = 2, /* the backend was reached, or why not */
+    CAPTURE_REQUEST = 3,  /* an HTTP request head */
+    CAPTURE_RESPONSE = 4, /* an HTTP response head */
+    CAPTURE_BODY = 5,     /* HTTP body bytes as on the wire, chunk framing included */
+    CAPTURE_FRAME = 6,    /* a WebSocket frame, or its first piece */
+    CAPTURE_MORE = 7,     /* the next payload bytes of that direction's last frame */
+    CAPTURE_RAW = 8,      /* bytes that are neither HTTP nor frames */
+    CAPTURE_SENT = 9,     /* bytes that wstape itself put on the wire */
+    CAPTURE_FAULT = 10,   /* a rule acted (reserved for inject) */
+    CAPTURE_END = 11,     /* one side ended, or wstape ended it */
+    CAPTURE_NOTE = 12,    /* something worth knowing, in words */
+    CAPTURE_GAP = 13,     /* records are missing here */
     CAPTURE_CHECKPOINT = 14, /* a count and a check of all since the last one */
     CAPTURE_SUMMARY = 15,    /* the last record of a tape that was finished cleanly */
 };
@@ -57,16 +58,17 @@ struct capture_tls {
     struct bytes server_name; /* SNI sent or received */
 };
 
-/* The header map. Texts may be empty. */
+/* The header map. Texts may be empty. All but version and id are 0 or empty when a tape
+ * was repaired whose header was lost. */
 struct capture_header {
     uint64_t version;
-    uint32_t id;          /* seeds every CRC of this tape */
-    int64_t wall_ns;      /* since 1970, at the start */
-    int64_t origin_ns;    /* the monotonic clock at the same moment */
-    struct bytes program; /* "wstape 0.1.0" */
-    struct bytes listen;  /* URL */
-    struct bytes upstream;/* URL */
-    uint64_t seed;        /* of all chance */
+    uint32_t id;           /* seeds every CRC of this tape */
+    int64_t wall_ns;       /* since 1970, at the start */
+    int64_t origin_ns;     /* the monotonic clock at the same moment */
+    struct bytes program;  /* "wstape 0.1.0" */
+    struct bytes listen;   /* URL */
+    struct bytes upstream; /* URL */
+    uint64_t seed;         /* of all chance */
 };
 
 /* WebSocket frame (RFC 6455, section 5.2). Header bytes are exactly these:
@@ -78,7 +80,8 @@ struct capture_frame {
     uint8_t mask[4];      /* masking key as received */
     uint64_t payload_len; /* as declared */
     uint32_t faults;      /* WIRE_FAULT_* bits (wire/lint.h) */
-    struct bytes payload; /* unmasked; shorter than payload_len when more pieces follow */
+    struct bytes
+        payload; /* unmasked; shorter than payload_len when more pieces follow */
 };
 
 /* The fields of each type; `connection` and `time_ns` stand beside the union. */
@@ -108,7 +111,8 @@ struct capture_record {
         struct {
             enum side from;
             uint32_t exchange;
-            uint64_t wire_len;  /* bytes that passed; more than bytes.len: cut by limit */
+            uint64_t
+                wire_len; /* bytes that passed; more than bytes.len: cut by limit */
             struct bytes bytes; /* as on the wire */
         } body;
         struct {
@@ -144,7 +148,8 @@ struct capture_record {
             struct bytes text; /* why */
         } gap;
         struct {
-            uint32_t id;      /* of the tape, so that a damaged header can be replaced */
+            uint32_t id;     /* of the tape, so that a damaged header can be replaced */
+            uint64_t number; /* of checkpoints on the tape, from 1: a lost one shows */
             uint64_t records; /* since the last checkpoint, this one not counted */
             uint64_t bytes;   /* of those records */
             uint32_t crc;     /* CRC-32C over their CRC fields, big endian each */
@@ -152,7 +157,8 @@ struct capture_record {
         struct {
             uint64_t connections;
             uint64_t records; /* of the whole tape, this one not counted */
-            struct bytes text; /* why it ended: "SIGINT", "command exited with status 0" */
+            struct bytes
+                text; /* why it ended: "SIGINT", "command exited with status 0" */
         } summary;
     } u;
 };

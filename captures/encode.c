@@ -1,0 +1,498 @@
+#include "captures/encode.h"
+
+#include "base/alloc.h"
+#include "captures/fields.h"
+#include "wire/mask.h"
+#include "wire/utf8.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <msgpack.h>
+
+enum {
+    HEAD_MAX = 64,      /* bytes that a frame's record needs beside its payload */
+    KEEP_MAX = 1 << 20, /* a block's memory up to here is never given back */
+    QUIET_MAX = 256,    /* small blocks in a row until memory beyond that is */
+    CRC_MARK = 0xce,    /* head of msgpack's 32-bit integer */
+    COMMON = 4,         /* type, connection, time and CRC */
+    MASK_LEN = 4,
+};
+
+/* Payload as the caller has it. */
+struct payload {
+    const struct slice *backing; /* may be referenced instead of copied; NULL: copy */
+    const uint8_t *mask;         /* NULL: not masked */
+    uint64_t mask_at;
+};
+
+/* Bytes in the making. After the first error its puts do nothing. */
+struct draft {
+    struct capture_block *block;
+    size_t from;           /* offset of the first byte in the block's bytes */
+    struct bytes inserted; /* payload that stands in a slice */
+    int error;
+};
+
+void capture_block_init(struct capture_block *b, uint32_t id)
+{
+    *b = (struct capture_block){ .id = id };
+}
+
+static void drop_inserts(struct capture_block *b)
+{
+    for (size_t i = 0; i < b->insert_count; i++) {
+        chunk_unref(b->inserts[i].slice.chunk);
+    }
+    b->insert_count = 0;
+}
+
+void capture_block_deinit(struct capture_block *b)
+{
+    if (b != NULL) {
+        drop_inserts(b);
+        alloc_free(b->inserts);
+        buf_deinit(&b->bytes);
+        *b = (struct capture_block){ .id = b->id };
+    }
+}
+
+void capture_block_clear(struct capture_block *b)
+{
+    b->quiet = b->bytes.len < b->bytes.cap / 4 ? b->quiet + 1 : 0;
+    if (b->bytes.cap > KEEP_MAX && b->quiet > QUIET_MAX) {
+        buf_deinit(&b->bytes);
+    }
+    drop_inserts(b);
+    buf_clear(&b->bytes);
+    b->len = 0;
+    b->records = 0;
+}
+
+/* msgpack's callback. Every caller has constant lengths up to 9: with room reserved
+ * before, and all of it inlined, a field costs a store or two. */
+static inline int append(void *to, const char *at, size_t len)
+{
+    struct buf *b = to;
+
+    if (len > b->cap - b->len) {
+        return buf_put(b, bytes_make(at, len));
+    }
+    memcpy(b->at + b->len, at, len);
+    b->len += len;
+    return 0;
+}
+
+static inline msgpack_packer packer(struct draft *d)
+{
+    return (msgpack_packer){ &d->block->bytes, append };
+}
+
+static void draft_start(struct draft *d, struct capture_block *b)
+{
+    d->block = b;
+    d->from = b->bytes.len;
+    d->inserted = (struct bytes){ 0 };
+    d->error = 0;
+}
+
+static void put_array(struct draft *d, size_t count)
+{
+    if (d->error == 0) {
+        msgpack_packer pack = packer(d);
+
+        d->error = msgpack_pack_array(&pack, count);
+    }
+}
+
+static void put_map(struct draft *d, size_t count)
+{
+    if (d->error == 0) {
+        msgpack_packer pack = packer(d);
+
+        d->error = msgpack_pack_map(&pack, count);
+    }
+}
+
+static void put_uint(struct draft *d, uint64_t v)
+{
+    if (d->error == 0) {
+        msgpack_packer pack = packer(d);
+
+        d->error = msgpack_pack_uint64(&pack, v);
+    }
+}
+
+static void put_int(struct draft *d, int64_t v)
+{
+    if (d->error == 0) {
+        msgpack_packer pack = packer(d);
+
+        d->error = msgpack_pack_int64(&pack, v);
+    }
+}
+
+static void put_bool(struct draft *d, bool v)
+{
+    if (d->error == 0) {
+        msgpack_packer pack = packer(d);
+
+        d->error = v ? msgpack_pack_true(&pack) : msgpack_pack_false(&pack);
+    }
+}
+
+static void put_nil(struct draft *d)
+{
+    if (d->error == 0) {
+        msgpack_packer pack = packer(d);
+
+        d->error = msgpack_pack_nil(&pack);
+    }
+}
+
+static void put_bytes(struct draft *d, struct bytes b)
+{
+    if (d->error == 0) {
+        d->error = buf_put(&d->block->bytes, b);
+    }
+}
+
+/* False, and an error, when no record can hold `b`. */
+static bool fits(struct draft *d, struct bytes b)
+{
+    if (d->error == 0 && b.len > CAPTURE_RECORD_MAX) {
+        d->error = -EMSGSIZE;
+    }
+    return d->error == 0;
+}
+
+static void put_bin(struct draft *d, struct bytes b)
+{
+    if (fits(d, b)) {
+        msgpack_packer pack = packer(d);
+
+        d->error = msgpack_pack_bin(&pack, b.len);
+        put_bytes(d, b);
+    }
+}
+
+static void put_maybe(struct draft *d, struct bytes b)
+{
+    b.len == 0 ? put_nil(d) : put_bin(d, b);
+}
+
+/* A msgpack str must be UTF-8, and some words are a peer's (a server name). */
+static void put_text(struct draft *d, struct bytes b)
+{
+    msgpack_packer pack = packer(d);
+    struct wire_utf8 utf8 = { 0 };
+
+    if (!fits(d, b)) {
+        return;
+    }
+    if (!wire_utf8_check(&utf8, b) || !wire_utf8_complete(&utf8)) {
+        put_bin(d, b);
+        return;
+    }
+    d->error = msgpack_pack_str(&pack, b.len);
+    put_bytes(d, b);
+}
+
+static void put_maybe_text(struct draft *d, struct bytes b)
+{
+    b.len == 0 ? put_nil(d) : put_text(d, b);
+}
+
+static void put_tls(struct draft *d, const struct capture_tls *tls)
+{
+    if (tls == NULL) {
+        put_nil(d);
+        return;
+    }
+    put_array(d, 4);
+    put_text(d, tls->version);
+    put_text(d, tls->cipher);
+    put_text(d, tls->alpn);
+    put_text(d, tls->server_name);
+}
+
+/* Leave a place in the block's bytes for `slice`, which is not copied. */
+static int insert(struct capture_block *b, struct slice slice)
+{
+    if (b->insert_count == b->insert_cap) {
+        size_t cap = b->insert_cap == 0 ? 16 : b->insert_cap * 2;
+        void *at = alloc_resize(b->inserts, cap * sizeof(*b->inserts));
+
+        if (at == NULL) {
+            return -ENOMEM;
+        }
+        b->inserts = at;
+        b->insert_cap = cap;
+    }
+    chunk_ref(slice.chunk);
+    b->inserts[b->insert_count++] =
+        (struct capture_insert){ .at = b->bytes.len, .slice = slice };
+    return 0;
+}
+
+static int unmask(struct buf *to, struct bytes b, const struct payload *p)
+{
+    int r = buf_reserve(to, b.len);
+
+    if (r == 0 && b.len > 0) {
+        wire_mask(p->mask, p->mask_at, b.at, to->at + to->len, b.len);
+        to->len += b.len;
+    }
+    return r;
+}
+
+static void put_payload(struct draft *d, struct bytes b, const struct payload *p)
+{
+    msgpack_packer pack = packer(d);
+
+    if (!fits(d, b)) {
+        return;
+    }
+    d->error = msgpack_pack_bin(&pack, b.len);
+    if (d->error == 0 && p->mask != NULL) {
+        d->error = unmask(&d->block->bytes, b, p);
+    } else if (d->error == 0 && p->backing != NULL && b.len >= CAPTURE_INSERT_MIN) {
+        assert(p->backing->len == b.len);
+        d->error = insert(d->block, *p->backing);
+        d->inserted = d->error == 0 ? b : (struct bytes){ 0 };
+    } else {
+        put_bytes(d, b);
+    }
+}
+
+static void put_crc(struct draft *d, uint32_t seed)
+{
+    struct bytes bytes = bytes_from(buf_bytes(&d->block->bytes), d->from);
+    uint32_t crc = crc32c(crc32c(seed, bytes), d->inserted);
+    uint8_t out[CAPTURE_CRC_LEN] = { CRC_MARK, (uint8_t)(crc >> 24),
+                                     (uint8_t)(crc >> 16), (uint8_t)(crc >> 8),
+                                     (uint8_t)crc };
+
+    put_bytes(d, bytes_make(out, sizeof(out)));
+}
+
+static void draft_cancel(struct draft *d)
+{
+    struct capture_block *b = d->block;
+
+    b->bytes.len = d->from;
+    if (d->inserted.len > 0) {
+        chunk_unref(b->inserts[--b->insert_count].slice.chunk);
+    }
+}
+
+/* Bytes in all, or a negative errno and the block as it was. */
+static long draft_finish(struct draft *d, uint32_t seed)
+{
+    size_t len;
+
+    put_crc(d, seed);
+    len = d->block->bytes.len - d->from + d->inserted.len;
+    if (d->error == 0 && len > CAPTURE_RECORD_MAX) {
+        d->error = -EMSGSIZE;
+    }
+    if (d->error < 0) {
+        draft_cancel(d);
+        return d->error;
+    }
+    d->block->len += len;
+    return (long)len;
+}
+
+static void put_field(struct draft *d, const struct capture_record *r,
+                      const struct capture_field *f, const struct payload *p)
+{
+    const void *at = (const char *)r + f->offset;
+    bool flag = *((const uint8_t *)r + f->flag) != 0;
+
+    switch (f->kind) {
+    case CAPTURE_FIELD_U8:
+    case CAPTURE_FIELD_FORM:
+        put_uint(d, *(const uint8_t *)at);
+        break;
+    case CAPTURE_FIELD_U32:
+        put_uint(d, *(const uint32_t *)at);
+        break;
+    case CAPTURE_FIELD_U64:
+        put_uint(d, *(const uint64_t *)at);
+        break;
+    case CAPTURE_FIELD_BOOL:
+        put_bool(d, *(const uint8_t *)at != 0);
+        break;
+    case CAPTURE_FIELD_SIDE:
+        put_uint(d, *(const enum side *)at);
+        break;
+    case CAPTURE_FIELD_END:
+        put_uint(d, *(const enum capture_end *)at);
+        break;
+    case CAPTURE_FIELD_MASK:
+        put_maybe(d, bytes_make(at, flag ? MASK_LEN : 0));
+        break;
+    case CAPTURE_FIELD_TLS:
+        put_tls(d, flag ? at : NULL);
+        break;
+    case CAPTURE_FIELD_TEXT:
+        put_maybe_text(d, *(const struct bytes *)at);
+        break;
+    case CAPTURE_FIELD_BIN:
+        put_bin(d, *(const struct bytes *)at);
+        break;
+    case CAPTURE_FIELD_MAYBE:
+        put_maybe(d, *(const struct bytes *)at);
+        break;
+    case CAPTURE_FIELD_PAYLOAD:
+        put_payload(d, *(const struct bytes *)at, p);
+        break;
+    }
+}
+
+/* As draft_finish. */
+static long put_record(struct capture_block *b, const struct capture_record *r,
+                       const struct payload *p)
+{
+    const struct capture_fields *fields = capture_fields_of(r->type);
+    struct draft d;
+
+    if (fields->name == NULL) {
+        return -EINVAL;
+    }
+    draft_start(&d, b);
+    d.error = buf_reserve(&b->bytes, HEAD_MAX);
+    put_array(&d, COMMON + (size_t)fields->count);
+    put_uint(&d, r->type);
+    put_uint(&d, r->connection);
+    put_int(&d, r->time_ns);
+    for (size_t i = 0; i < fields->count; i++) {
+        put_field(&d, r, &fields->at[i], p);
+    }
+    return draft_finish(&d, b->id);
+}
+
+static int encode(struct capture_block *b, const struct capture_record *r,
+                  const struct payload *p)
+{
+    long len = put_record(b, r, p);
+
+    if (len < 0) {
+        return (int)len;
+    }
+    b->records++;
+    capture_tally_add(&b->tally, b->bytes.at + b->bytes.len, (uint64_t)len);
+    return 0;
+}
+
+static int encode_checkpoint(struct capture_block *b, const struct capture_record *r)
+{
+    struct capture_record filled = *r;
+    long len;
+
+    filled.u.checkpoint.id = b->id;
+    filled.u.checkpoint.number = b->tally.number + 1;
+    filled.u.checkpoint.records = b->tally.records;
+    filled.u.checkpoint.bytes = b->tally.bytes;
+    filled.u.checkpoint.crc = b->tally.crc;
+    len = put_record(b, &filled, &(struct payload){ 0 });
+    if (len < 0) {
+        return (int)len;
+    }
+    b->records++;
+    capture_tally_restart(&b->tally, filled.u.checkpoint.number);
+    return 0;
+}
+
+int capture_encode(struct capture_block *b, const struct capture_record *r,
+                   const struct slice *backing)
+{
+    if (r->type == CAPTURE_CHECKPOINT) {
+        return encode_checkpoint(b, r);
+    }
+    return encode(b, r, &(struct payload){ .backing = backing });
+}
+
+int capture_encode_masked(struct capture_block *b, const struct capture_record *r,
+                          const uint8_t mask[4], uint64_t at)
+{
+    assert(r->type == CAPTURE_FRAME || r->type == CAPTURE_MORE);
+    return encode(b, r, &(struct payload){ .mask = mask, .mask_at = at });
+}
+
+int capture_encode_copy(struct capture_block *b, struct bytes record)
+{
+    int r = buf_put(&b->bytes, record);
+
+    if (r == 0) {
+        b->len += record.len;
+        b->records++;
+        capture_tally_add(&b->tally, b->bytes.at + b->bytes.len, record.len);
+    }
+    return r;
+}
+
+static void put_legend(struct draft *d)
+{
+    size_t count = 0;
+
+    for (unsigned type = 1; type <= CAPTURE_SUMMARY; type++) {
+        count += capture_fields_of(type)->name != NULL;
+    }
+    put_text(d, bytes_of("records"));
+    put_map(d, count);
+    for (unsigned type = 1; type <= CAPTURE_SUMMARY; type++) {
+        const struct capture_fields *fields = capture_fields_of(type);
+        char number[4];
+
+        if (fields->name == NULL) {
+            continue;
+        }
+        snprintf(number, sizeof(number), "%u", type);
+        put_text(d, bytes_of(number));
+        put_array(d, COMMON + (size_t)fields->count);
+        put_text(d, bytes_of(fields->name));
+        put_text(d, bytes_of("connection"));
+        put_text(d, bytes_of("time_ns"));
+        for (size_t i = 0; i < fields->count; i++) {
+            put_text(d, bytes_of(fields->at[i].name));
+        }
+        put_text(d, bytes_of("crc"));
+    }
+}
+
+static void put_facts(struct draft *d, const struct capture_header *h)
+{
+    put_text(d, bytes_of("format"));
+    put_text(d, bytes_of("wstape"));
+    put_text(d, bytes_of("version"));
+    put_uint(d, h->version);
+    put_text(d, bytes_of("id"));
+    put_uint(d, h->id);
+    put_text(d, bytes_of("created_ns"));
+    put_int(d, h->wall_ns);
+    put_text(d, bytes_of("origin_ns"));
+    put_int(d, h->origin_ns);
+    put_text(d, bytes_of("program"));
+    put_text(d, h->program);
+    put_text(d, bytes_of("listen"));
+    put_text(d, h->listen);
+    put_text(d, bytes_of("upstream"));
+    put_text(d, h->upstream);
+    put_text(d, bytes_of("seed"));
+    put_uint(d, h->seed);
+}
+
+int capture_encode_header(struct capture_block *b, const struct capture_header *h)
+{
+    struct draft d;
+    long len;
+
+    draft_start(&d, b);
+    put_map(&d, 11);
+    put_facts(&d, h);
+    put_legend(&d);
+    put_text(&d, bytes_of("crc"));
+    len = draft_finish(&d, 0);
+    return len < 0 ? (int)len : 0;
+}
