@@ -1,0 +1,65 @@
+"""What a process and its children cost: processor time and memory, from /proc."""
+
+import os
+
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def family(pid):
+    """`pid`, its children, theirs, and so on."""
+    found, todo = set(), [pid]
+    while todo:
+        one = todo.pop()
+        found.add(one)
+        try:
+            for thread in os.listdir(f"/proc/{one}/task"):
+                with open(f"/proc/{one}/task/{thread}/children") as f:
+                    todo += [int(child) for child in f.read().split()]
+        except OSError:
+            pass  # it ended meanwhile
+    return found
+
+
+def _thread_cpu_us(folder):
+    try:
+        with open(f"{folder}/schedstat") as f:
+            return int(f.read().split()[0]) / 1000
+    except OSError:  # a kernel without it counts in ticks only
+        with open(f"{folder}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 1e6 / TICKS_A_SECOND
+
+
+def cpu_us(pid):
+    """Microseconds of processor time that the family has used, user and system."""
+    total = 0
+    for one in family(pid):
+        try:
+            for thread in os.listdir(f"/proc/{one}/task"):
+                total += _thread_cpu_us(f"/proc/{one}/task/{thread}")
+        except OSError:
+            pass
+    return total
+
+
+def _status_kib(pid, field):
+    total = 0
+    for one in family(pid):
+        try:
+            with open(f"/proc/{one}/status") as f:
+                for line in f:
+                    if line.startswith(field + ":"):
+                        total += int(line.split()[1])
+        except OSError:
+            pass
+    return total
+
+
+def rss_bytes(pid):
+    """Resident memory of the family now."""
+    return 1024 * _status_kib(pid, "VmRSS")
+
+
+def peak_rss_bytes(pid):
+    """The most resident memory each of the family ever had, added up."""
+    return 1024 * _status_kib(pid, "VmHWM")
