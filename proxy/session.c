@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NEVER = -1 };
+enum {
+    NEVER = -1,
+    LATE_MAX = 64 * 1024, /* bytes after the last word that the tape keeps */
+};
 
 static const struct sm_state states[] = {
     [PROXY_WAITING] = { "waiting", SM_TO(PROXY_CONNECTING) | SM_TO(PROXY_DRAINING) |
@@ -167,11 +170,11 @@ static int finish(struct proxy_session *s, int64_t now_ns)
     char text[96];
     int r = 0;
 
-    if (s->dropped > 0) {
+    if (s->late_dropped > 0) {
         snprintf(text, sizeof(text),
                  "%llu bytes that came after wstape's last word were "
                  "not kept",
-                 (unsigned long long)s->dropped);
+                 (unsigned long long)s->late_dropped);
         r = proxy_tap_note(s->shared->tap, s->number, now_ns, text);
     }
     if (r == 0) {
@@ -282,6 +285,24 @@ int proxy_session_pass(struct proxy_session *s, enum side from, struct slice in,
     abort();
 }
 
+/* What comes after wstape's last word goes nowhere; the tape keeps the beginning. */
+static int too_late(struct proxy_session *s, enum side from, struct slice in,
+                    int64_t now_ns)
+{
+    size_t keep = LATE_MAX - s->late_kept;
+
+    if (s->state == PROXY_DONE) {
+        return 0;
+    }
+    if (keep > in.len) {
+        keep = in.len;
+    }
+    s->late_kept += (uint32_t)keep;
+    s->late_dropped += in.len - keep;
+    in.len = keep;
+    return proxy_tap_raw(s->shared->tap, s->number, now_ns, from, in);
+}
+
 static void note_borders(struct proxy_session *s)
 {
     if (s->turn == s->shared->turn) {
@@ -308,8 +329,7 @@ int proxy_session_bytes(struct proxy_session *s, enum side from, struct slice in
     note_borders(s);
     if (s->state == PROXY_DONE ||
         (s->state == PROXY_DRAINING && s->mode != PROXY_FRAMES)) {
-        s->dropped += in.len;
-        return 0;
+        return too_late(s, from, in, now_ns);
     }
     r = proxy_session_pass(s, from, in, now_ns);
     return r == 0 ? arm(s) : r;

@@ -105,12 +105,13 @@ struct proxy_session {
     struct proxy_http *http;
     struct proxy_frames lanes[2]; /* by the side that speaks */
     struct proxy_leg legs[2];
-    int64_t active_at;   /* a byte last came */
-    int64_t head_at;     /* a request head began; negative: none is in progress */
-    int64_t deadline_at; /* connect or linger; negative: none */
-    int64_t wake_at;     /* of the last WAKE; negative: none */
-    uint64_t turn;       /* in which bytes last came */
-    uint64_t dropped;    /* bytes that came after the last word */
+    int64_t active_at;     /* a byte last came */
+    int64_t head_at;       /* a request head began; negative: none is in progress */
+    int64_t deadline_at;   /* connect or linger; negative: none */
+    int64_t wake_at;       /* of the last WAKE; negative: none */
+    uint64_t turn;         /* in which bytes last came */
+    uint64_t late_dropped; /* bytes after the last word, beyond those kept */
+    uint32_t late_kept;
     uint32_t number;
     uint8_t state;    /* enum proxy_state */
     uint8_t mode;     /* enum proxy_mode */
