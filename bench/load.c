@@ -29,6 +29,7 @@ struct load {
     const struct bench_order *order;
     int poll_fd;
     SSL_CTX *tls;
+    struct list peers;
     struct buf message; /* the frame that is sent, over and over */
     struct bench_samples latencies;
     bool draining;
@@ -195,6 +196,7 @@ static int open_connection(struct load *l)
     if (p == NULL) {
         return -ENOMEM;
     }
+    list_append(&l->peers, &p->node);
     p->sent_at_ns = clock_monotonic_ns();
     if ((l->tls != NULL && bench_peer_start_tls(p, l->tls) < 0) ||
         put_request(l, p) < 0) {
@@ -341,16 +343,26 @@ static int prepare(struct load *l)
     return r;
 }
 
+static void free_peers(struct load *l)
+{
+    while (!list_empty(&l->peers)) {
+        bench_peer_free(LIST_ENTRY(l->peers.next, struct bench_peer, node));
+    }
+}
+
 int bench_load(const struct bench_order *order)
 {
     struct load l = { .order = order, .poll_fd = epoll_create1(EPOLL_CLOEXEC) };
     int r = l.poll_fd < 0 ? -errno : prepare(&l);
 
+    list_init(&l.peers);
     if (r == 0) {
         r = order->mode == BENCH_IDLE ? run_idle(&l) : run_timed(&l);
     }
+    free_peers(&l);
     SSL_CTX_free(l.tls);
+    close(l.poll_fd);
     buf_deinit(&l.message);
     bench_samples_deinit(&l.latencies);
-    return r; /* the process ends now, and with it the connections still open */
+    return r;
 }

@@ -35,6 +35,7 @@ struct bench_peer *bench_peer_new(int poll_fd, int fd, bool connecting,
         close(fd);
         return NULL;
     }
+    list_init(&p->node);
     p->poll_fd = poll_fd;
     p->fd = fd;
     if (buf_reserve(&p->in, first_room) < 0 ||
@@ -50,6 +51,7 @@ void bench_peer_free(struct bench_peer *p)
     if (p == NULL) {
         return;
     }
+    list_remove(&p->node);
     SSL_free(p->ssl);
     close(p->fd);
     buf_deinit(&p->in);

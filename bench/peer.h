@@ -9,6 +9,7 @@
 #define WSTAPE_BENCH_PEER_H
 
 #include "base/buf.h"
+#include "base/list.h"
 
 #include <openssl/types.h>
 #include <stdbool.h>
@@ -25,6 +26,7 @@ struct bench_burst {
 };
 
 struct bench_peer {
+    struct list node; /* the owner's, who puts it into a list or not */
     int poll_fd;
     int fd;
     SSL *ssl; /* NULL: plain */
