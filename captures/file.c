@@ -211,6 +211,13 @@ static int close_file(struct file *f)
     return r;
 }
 
+int capture_file_descriptor(const struct capture_sink *s)
+{
+    const struct file *f = s->object;
+
+    return f->fd;
+}
+
 int capture_file_close(struct capture_sink *s)
 {
     int r = close_file(s->object);

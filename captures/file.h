@@ -12,6 +12,9 @@
  * regular file (a pipe, /dev/full); "-" is stdout. A negative errno with words. */
 int capture_file_create(const char *path, struct capture_sink *out, struct err *e);
 
+/* Its file descriptor, for syncing in the background. */
+int capture_file_descriptor(const struct capture_sink *s);
+
 /* Close; the sink's object is gone. A negative errno that close reported. */
 int capture_file_close(struct capture_sink *s);
 
