@@ -171,6 +171,10 @@ class EchoServer:
             end.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
             end.close()
             return
+        self.echo(end, head)
+
+    def echo(self, end, head):
+        """Answer the upgrade and echo until the close."""
         end.send(frames.response(head))
         at = len(head)
         while True:
