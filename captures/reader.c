@@ -128,6 +128,11 @@ const struct capture_header *capture_reader_header(const struct capture_reader *
     return &r->header;
 }
 
+struct bytes capture_reader_header_bytes(const struct capture_reader *r)
+{
+    return buf_bytes(&r->header_bytes);
+}
+
 uint64_t capture_reader_offset(const struct capture_reader *r)
 {
     return r->at;

@@ -37,6 +37,9 @@ void capture_reader_free(struct capture_reader *r);
 /* Texts are valid as long as the reader. */
 const struct capture_header *capture_reader_header(const struct capture_reader *r);
 
+/* The header as in the file; empty when it is damaged. Valid as long as the reader. */
+struct bytes capture_reader_header_bytes(const struct capture_reader *r);
+
 enum capture_event {
     CAPTURE_EVENT_RECORD = 0,
     CAPTURE_EVENT_DAMAGE,  /* offset, len: unreadable bytes, skipped */
