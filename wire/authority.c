@@ -351,7 +351,7 @@ static void put_time(const ASN1_TIME *at, char *out, size_t cap)
     struct tm tm = { 0 };
 
     if (ASN1_TIME_to_tm(at, &tm) != 1 ||
-        strftime(out, cap, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0) {
+        strftime(out, cap, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
         out[0] = '\0';
     }
 }
