@@ -357,6 +357,7 @@ int capture_exchanges_sent(struct capture_exchanges *x, const struct capture_rec
     struct bytes in = r->u.sent.bytes;
     size_t end = bytes_find(in, bytes_of("\r\n\r\n"));
     struct wire_head h;
+    int given;
 
     if (r->u.sent.to != CLIENT || x->open_count == 0 || end == in.len ||
         wire_head_parse(bytes_first(in, end + 4), false, &h) < 0 || h.status < 200) {
@@ -365,7 +366,8 @@ int capture_exchanges_sent(struct capture_exchanges *x, const struct capture_rec
     answer(&x->open[0], h.status, r->time_ns);
     x->open[0].by_wstape = true;
     x->open[0].size = in.len - end - 4;
-    return give(x, &x->open[0]);
+    given = give(x, &x->open[0]);
+    return given == 0 ? CAPTURE_EXCHANGES_ANSWERED : given;
 }
 
 int capture_exchanges_end(struct capture_exchanges *x, enum side from, bool clean,

@@ -102,7 +102,9 @@ int capture_exchanges_head(struct capture_exchanges *x, const struct capture_rec
 /* A BODY record. */
 int capture_exchanges_body(struct capture_exchanges *x, const struct capture_record *r);
 
-/* A SENT record: an answer of wstape's own, if it is one. */
+enum { CAPTURE_EXCHANGES_ANSWERED = 1 };
+
+/* A SENT record: ANSWERED when it is an answer of wstape's own to an open exchange. */
 int capture_exchanges_sent(struct capture_exchanges *x, const struct capture_record *r);
 
 /* That side is over; `clean` when by FIN. */

@@ -166,12 +166,31 @@ static int take_more(struct capture_timeline *t, struct connection *c,
     return done == CAPTURE_MESSAGES_STRAY ? tell_record(t, r) : done;
 }
 
+/* wstape's own answer is the last word on a connection: the backend gets no more. */
 static int take_sent(struct capture_timeline *t, const struct capture_record *r)
 {
     struct connection *c = find(t, r->connection);
     int done = tell_record(t, r);
 
-    return done == 0 && c != NULL ? capture_exchanges_sent(&c->http, r) : done;
+    if (done < 0 || c == NULL) {
+        return done;
+    }
+    done = capture_exchanges_sent(&c->http, r);
+    if (done == CAPTURE_EXCHANGES_ANSWERED) {
+        c->over[SERVER] = true;
+        done = 0;
+    }
+    return done;
+}
+
+static int take_upstream(struct capture_timeline *t, const struct capture_record *r)
+{
+    struct connection *c = find(t, r->connection);
+
+    if (c != NULL && r->u.upstream.error.len > 0) {
+        c->over[SERVER] = true;
+    }
+    return tell_record(t, r);
 }
 
 /* After its FIN by wstape a side may still send; in every other case it is silent. */
@@ -251,8 +270,9 @@ static int take_of_connection(struct capture_timeline *t,
         return take_sent(t, r);
     case CAPTURE_END:
         return take_end(t, r);
-    case CAPTURE_OPEN:
     case CAPTURE_UPSTREAM:
+        return take_upstream(t, r);
+    case CAPTURE_OPEN:
     case CAPTURE_RAW:
     case CAPTURE_FAULT:
     case CAPTURE_NOTE:
