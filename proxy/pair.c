@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t now(const struct proxy_pair *p)
+int64_t proxy_pair_now(const struct proxy_pair *p)
 {
     return net_loop_now_ns(p->server->loop);
 }
@@ -49,39 +49,19 @@ void proxy_pair_abort(struct proxy_pair *p)
     }
 }
 
-/* What is queued still goes out, but not for longer than the linger time. */
-static void close_pair(struct proxy_pair *p)
+static size_t queued(const struct proxy_pair *p)
 {
-    p->closing = true;
-    cancel_connect(p);
+    size_t sum = 0;
+
     for (int side = CLIENT; side <= SERVER; side++) {
         if (p->streams[side] != NULL) {
-            net_stream_finish(p->streams[side]);
+            sum += net_stream_queued(p->streams[side]);
         }
     }
-    if (p->timer != NULL) {
-        net_timer_at(p->timer, now(p) + p->server->config.proxy.linger_ns);
-    }
+    return sum;
 }
 
-/* Every input of the session ends here: what cannot go on is cut off. */
-static void check(struct proxy_pair *p, int r)
-{
-    if (r < 0) {
-        proxy_pair_abort(p);
-    }
-}
-
-static void fire(void *owner)
-{
-    struct proxy_pair *p = owner;
-
-    if (p->closing) {
-        proxy_pair_abort(p);
-        return;
-    }
-    check(p, proxy_session_wake(p->session, now(p)));
-}
+static void fire(void *owner);
 
 static void wake_at(struct proxy_pair *p, int64_t at_ns)
 {
@@ -95,170 +75,55 @@ static void wake_at(struct proxy_pair *p, int64_t at_ns)
     }
 }
 
-/* ---- legs ---- */
-
-static void leg_facts(struct proxy_pair *p, enum side side, struct capture_tls *tls,
-                      struct proxy_leg_facts *out)
+/* What is queued still goes out as long as it moves. */
+static void watch_queue(struct proxy_pair *p)
 {
-    struct wire_tls *t = p->tls[side];
+    size_t now = queued(p);
 
-    if (t != NULL) {
-        tls->version = bytes_of(wire_tls_version(t));
-        tls->cipher = bytes_of(wire_tls_cipher(t));
-        tls->alpn = bytes_of(wire_tls_alpn(t));
-        tls->server_name = bytes_of(wire_tls_server_name(t));
-        out->tls = tls;
-    }
-}
-
-struct addresses {
-    char peer[64], local[64];
-};
-
-static void client_facts(struct proxy_pair *p, struct addresses *a,
-                         struct capture_tls *tls, struct proxy_leg_facts *out)
-{
-    net_stream_peer(p->streams[CLIENT], a->peer, sizeof(a->peer));
-    net_stream_local(p->streams[CLIENT], a->local, sizeof(a->local));
-    *out = (struct proxy_leg_facts){ .address = a->peer, .local = a->local };
-    leg_facts(p, CLIENT, tls, out);
-}
-
-static void client_ready(struct proxy_pair *p)
-{
-    struct addresses a;
-    struct capture_tls tls = { 0 };
-    struct proxy_leg_facts facts;
-
-    p->ready[CLIENT] = true;
-    client_facts(p, &a, &tls, &facts);
-    check(p, proxy_session_opened(p->session, &facts, now(p)));
-}
-
-static void client_refused(struct proxy_pair *p, unsigned status, const char *why)
-{
-    struct addresses a;
-    struct capture_tls tls = { 0 };
-    struct proxy_leg_facts facts;
-
-    p->ready[CLIENT] = true;
-    client_facts(p, &a, &tls, &facts);
-    check(p, proxy_session_refuse(p->session, &facts, status, why, now(p)));
-}
-
-static void server_ready(struct proxy_pair *p, const char *error)
-{
-    struct capture_tls tls = { 0 };
-    struct proxy_leg_facts facts = { .address = p->address };
-
-    p->ready[SERVER] = error == NULL;
-    leg_facts(p, SERVER, &tls, &facts);
-    check(p, proxy_session_connected(p->session, &facts, error, now(p)));
-}
-
-/* The leg's input is over, before or after it was ready. */
-static void leg_ended(struct proxy_pair *p, enum side side, enum capture_end kind,
-                      const char *text)
-{
-    if (p->ended[side] || p->closing) {
+    if (now == 0) {
         return;
     }
-    p->ended[side] = true;
-    if (!p->ready[side] && side == SERVER) {
-        server_ready(p, text);
-        return;
-    }
-    if (!p->ready[side]) {
-        client_ready(p);
-    }
-    check(p, proxy_session_ended(p->session, side, kind, text, now(p)));
-}
-
-/* ---- bytes in ---- */
-
-static int send_cipher(struct proxy_pair *p, enum side side)
-{
-    struct buf *cipher = &p->server->cipher;
-    struct slice copy;
-    int r;
-
-    if (cipher->len == 0 || p->streams[side] == NULL) {
-        return 0;
-    }
-    r = slice_copy(buf_bytes(cipher), &copy);
-    buf_clear(cipher);
-    if (r < 0) {
-        return r;
-    }
-    r = net_stream_write(p->streams[side], copy);
-    chunk_unref(copy.chunk);
-    return r == -EPIPE ? 0 : r;
-}
-
-static void tls_failed(struct proxy_pair *p, enum side side)
-{
-    char text[512];
-
-    if (side == CLIENT && !p->ready[CLIENT] &&
-        wire_tls_peer_is_plain_http(p->tls[CLIENT])) {
-        wire_tls_free(p->tls[CLIENT]);
-        p->tls[CLIENT] = NULL;
-        client_refused(p, 400,
-                       "the client spoke plain HTTP on a TLS port: use https:// or "
-                       "wss://");
-        return;
-    }
-    snprintf(text, sizeof(text), "%s%s", p->ready[side] ? "TLS: " : "TLS handshake: ",
-             wire_tls_error(p->tls[side]));
-    leg_ended(p, side, CAPTURE_END_ERROR, text);
-}
-
-static void plain_bytes(struct proxy_pair *p, enum side side)
-{
-    struct slice copy;
-    int r;
-
-    if (p->server->plain.len == 0 || p->ended[side]) {
-        return;
-    }
-    r = slice_copy(buf_bytes(&p->server->plain), &copy);
-    if (r == 0) {
-        r = proxy_session_bytes(p->session, side, copy, now(p));
-        chunk_unref(copy.chunk);
-    }
-    check(p, r);
-}
-
-static void feed_tls(struct proxy_pair *p, enum side side, struct bytes in)
-{
-    struct wire_tls *tls = p->tls[side];
-    int r;
-
-    buf_clear(&p->server->plain);
-    buf_clear(&p->server->cipher);
-    r = wire_tls_feed(tls, in, &p->server->plain, &p->server->cipher);
-    if (r == 0) {
-        r = send_cipher(p, side);
-    }
-    if (r < 0) {
+    if (now == p->last_queued) {
         proxy_pair_abort(p);
         return;
     }
-    if (wire_tls_state(tls) != WIRE_TLS_HANDSHAKE &&
-        wire_tls_state(tls) != WIRE_TLS_FAILED && !p->ready[side]) {
-        if (side == CLIENT) {
-            client_ready(p);
-        } else {
-            server_ready(p, NULL);
+    p->last_queued = now;
+    wake_at(p,
+            proxy_pair_now(p) + (p->server->stopping ? p->server->config.proxy.linger_ns
+                                                     : PROXY_STALL_NS));
+}
+
+static void close_pair(struct proxy_pair *p)
+{
+    p->closing = true;
+    cancel_connect(p);
+    watch_queue(p);
+    for (int side = CLIENT; side <= SERVER; side++) {
+        if (p->streams[side] != NULL) {
+            net_stream_finish(p->streams[side]);
         }
     }
-    plain_bytes(p, side);
-    if (wire_tls_state(tls) == WIRE_TLS_ENDED) {
-        leg_ended(p, side, CAPTURE_END_FIN, NULL);
-    } else if (wire_tls_state(tls) == WIRE_TLS_FAILED) {
-        tls_failed(p, side);
+}
+
+void proxy_pair_check(struct proxy_pair *p, int r)
+{
+    if (r < 0) {
+        proxy_pair_abort(p);
     }
 }
+
+static void fire(void *owner)
+{
+    struct proxy_pair *p = owner;
+
+    if (p->closing) {
+        watch_queue(p);
+        return;
+    }
+    proxy_pair_check(p, proxy_session_wake(p->session, proxy_pair_now(p)));
+}
+
+/* ---- events of the streams ---- */
 
 static enum side side_of(const struct proxy_pair *p, const struct net_stream *stream)
 {
@@ -274,26 +139,18 @@ static void on_bytes(void *owner, struct net_stream *stream, struct slice in)
         return;
     }
     if (p->tls[side] != NULL) {
-        feed_tls(p, side, slice_bytes(in));
+        proxy_pair_feed_tls(p, side, slice_bytes(in));
     } else {
-        check(p, proxy_session_bytes(p->session, side, in, now(p)));
+        proxy_pair_check(p,
+                         proxy_session_bytes(p->session, side, in, proxy_pair_now(p)));
     }
-}
-
-static enum capture_end end_kind(const struct proxy_pair *p, enum side side, int status)
-{
-    if (status == 0) {
-        return p->tls[side] == NULL ? CAPTURE_END_FIN : CAPTURE_END_TRUNCATED;
-    }
-    return status == -ECONNRESET || status == -EPIPE ? CAPTURE_END_RESET
-                                                     : CAPTURE_END_ERROR;
 }
 
 static void on_end(void *owner, struct net_stream *stream, int status)
 {
     struct proxy_pair *p = owner;
     enum side side = side_of(p, stream);
-    enum capture_end kind = end_kind(p, side, status);
+    enum capture_end kind = proxy_pair_end_kind(p, side, status);
     char text[256];
 
     if (p->tls[side] != NULL && !p->ready[side]) {
@@ -301,10 +158,11 @@ static void on_end(void *owner, struct net_stream *stream, int status)
                  "the %s ended the connection in the TLS handshake%s%s",
                  side == CLIENT ? "client" : "backend", status == 0 ? "" : ": ",
                  status == 0 ? "" : net_error_text(status));
-        leg_ended(p, side, kind, text);
+        proxy_pair_leg_ended(p, side, kind, text);
         return;
     }
-    leg_ended(p, side, kind, kind == CAPTURE_END_ERROR ? net_error_text(status) : NULL);
+    proxy_pair_leg_ended(p, side, kind,
+                         kind == CAPTURE_END_ERROR ? net_error_text(status) : NULL);
 }
 
 static void on_drained(void *owner, struct net_stream *stream)
@@ -312,8 +170,8 @@ static void on_drained(void *owner, struct net_stream *stream)
     struct proxy_pair *p = owner;
 
     if (!p->closing) {
-        check(p, proxy_session_queued(p->session, side_of(p, stream),
-                                      net_stream_queued(stream)));
+        proxy_pair_check(p, proxy_session_queued(p->session, side_of(p, stream),
+                                                 net_stream_queued(stream)));
     }
 }
 
@@ -343,13 +201,13 @@ static void connected(void *owner, struct net_stream *stream, int status,
     if (stream == NULL) {
         snprintf(text, sizeof(text), "cannot reach the backend %s port %u: %s", u->host,
                  (unsigned)u->port, net_error_text(status));
-        server_ready(p, text);
+        proxy_pair_server_ready(p, text);
         return;
     }
     p->streams[SERVER] = stream;
     net_stream_own(stream, &stream_events, p);
     if (context == NULL) {
-        server_ready(p, NULL);
+        proxy_pair_server_ready(p, NULL);
         return;
     }
     p->tls[SERVER] = wire_tls_new(context, u->host);
@@ -358,7 +216,7 @@ static void connected(void *owner, struct net_stream *stream, int status,
         return;
     }
     net_stream_read(stream, true);
-    feed_tls(p, SERVER, (struct bytes){ 0 });
+    proxy_pair_feed_tls(p, SERVER, (struct bytes){ 0 });
 }
 
 static void send(struct proxy_pair *p, enum side side, struct slice bytes)
@@ -375,13 +233,14 @@ static void send(struct proxy_pair *p, enum side side, struct slice bytes)
         buf_clear(&p->server->cipher);
         r = wire_tls_send(p->tls[side], slice_bytes(bytes), &p->server->cipher);
         if (r == 0) {
-            r = send_cipher(p, side);
+            r = proxy_pair_send_cipher(p, side);
         }
     }
     if (r < 0 && r != -EPIPE && r != -EPROTO) {
         proxy_pair_abort(p);
     } else if (net_stream_queued(stream) > PROXY_HIGH_WATER) {
-        check(p, proxy_session_queued(p->session, side, net_stream_queued(stream)));
+        proxy_pair_check(
+            p, proxy_session_queued(p->session, side, net_stream_queued(stream)));
     }
 }
 
@@ -393,7 +252,7 @@ static void fin(struct proxy_pair *p, enum side side, bool notify)
     if (notify && p->tls[side] != NULL) {
         buf_clear(&p->server->cipher);
         if (wire_tls_end(p->tls[side], &p->server->cipher) < 0 ||
-            send_cipher(p, side) < 0) {
+            proxy_pair_send_cipher(p, side) < 0) {
             proxy_pair_abort(p);
             return;
         }
@@ -456,11 +315,11 @@ static void start(struct proxy_pair *p)
     struct wire_tls_context *context = p->server->config.listen_tls;
 
     if (p->server->open > p->server->config.max_connections) {
-        client_refused(p, 503, "too many connections (--max-connections)");
+        proxy_pair_client_refused(p, 503, "too many connections (--max-connections)");
         return;
     }
     if (context == NULL) {
-        client_ready(p);
+        proxy_pair_client_ready(p);
         return;
     }
     p->tls[CLIENT] = wire_tls_new(context, NULL);
@@ -469,7 +328,7 @@ static void start(struct proxy_pair *p)
         return;
     }
     net_stream_read(p->streams[CLIENT], true);
-    check(p, proxy_session_wake(p->session, now(p)));
+    proxy_pair_check(p, proxy_session_wake(p->session, proxy_pair_now(p)));
 }
 
 void proxy_pair_accept(struct proxy_server *s, struct net_stream *stream)
@@ -506,7 +365,7 @@ void proxy_pair_stop(struct proxy_pair *p, unsigned code, const char *reason)
         return;
     }
     if (random_fill(mask, sizeof(mask)) < 0 ||
-        proxy_session_stop(p->session, code, reason, mask, now(p)) < 0) {
+        proxy_session_stop(p->session, code, reason, mask, proxy_pair_now(p)) < 0) {
         proxy_pair_abort(p);
     }
 }

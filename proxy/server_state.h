@@ -1,5 +1,9 @@
 /*
- * proxy/server_state - the inside of the shell, shared by server.c and pair.c.
+ * proxy/server_state - the inside of the shell, shared by its parts:
+ *
+ *   server.c  the turn: write the tape, then perform the outputs
+ *   pair.c    one client and the backend: streams, outputs, the end
+ *   leg.c     one side of a pair: its readiness, its TLS, its end
  */
 #ifndef WSTAPE_PROXY_SERVER_STATE_H
 #define WSTAPE_PROXY_SERVER_STATE_H
@@ -8,6 +12,9 @@
 #include "net/stream.h"
 #include "proxy/server.h"
 #include "proxy/session.h"
+
+/* A closed connection's queue that has not moved for so long is dropped. */
+#define PROXY_STALL_NS (60 * INT64_C(1000000000))
 
 struct proxy_server {
     struct proxy_server_config config;
@@ -44,6 +51,7 @@ struct proxy_pair {
     bool ready[2];    /* the leg is open: TLS done, the session told */
     bool ended[2];    /* the session was told that the leg's input is over */
     bool closing;
+    size_t last_queued; /* while closing: at the last look */
 };
 
 /* Take over an accepted stream. When memory is out the stream is reset. */
@@ -60,7 +68,31 @@ void proxy_pair_stop(struct proxy_pair *p, unsigned code, const char *reason);
 /* Reset both sides, whatever is queued. */
 void proxy_pair_abort(struct proxy_pair *p);
 
-/* server.c: a pair is gone. */
+int64_t proxy_pair_now(const struct proxy_pair *p);
+
+/* Every input of the session ends here: what cannot go on is cut off. */
+void proxy_pair_check(struct proxy_pair *p, int r);
+
+/* ---- leg.c ---- */
+
+void proxy_pair_client_ready(struct proxy_pair *p);
+void proxy_pair_client_refused(struct proxy_pair *p, unsigned status, const char *why);
+/* `error` NULL: the backend is there; else why not. */
+void proxy_pair_server_ready(struct proxy_pair *p, const char *error);
+/* The leg's input is over, before or after it was ready. */
+void proxy_pair_leg_ended(struct proxy_pair *p, enum side side, enum capture_end kind,
+                          const char *text);
+/* How a leg ended whose stream says `status`. */
+enum capture_end proxy_pair_end_kind(const struct proxy_pair *p, enum side side,
+                                     int status);
+/* Ciphertext came; empty: begin. */
+void proxy_pair_feed_tls(struct proxy_pair *p, enum side side, struct bytes in);
+/* Send what TLS left in the server's `cipher`. */
+int proxy_pair_send_cipher(struct proxy_pair *p, enum side side);
+
+/* ---- server.c ---- */
+
+/* A pair is gone. */
 void proxy_server_pair_gone(struct proxy_server *s);
 
 #endif

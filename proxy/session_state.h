@@ -1,8 +1,11 @@
 /*
  * proxy/session_state - the inside of a session, shared by its parts:
  *
- *   session.c      inputs, lifecycle, ends, deadlines
- *   lane_http.c    both directions while they speak HTTP
+ *   session.c      inputs and outputs
+ *   lifecycle.c    states, ends, deadlines, stopping
+ *   lane_http.c    both directions while they speak HTTP: holding, bodies, leaving
+ *   lane_request.c the client's requests
+ *   lane_response.c the backend's answers
  *   lane_frames.c  both directions once they speak WebSocket
  *   answer.c       what wstape itself says: HTTP answers, close frames
  */
@@ -12,6 +15,8 @@
 #include "proxy/session.h"
 #include "wire/frame.h"
 #include "wire/http.h"
+
+enum { PROXY_NEVER = -1 }; /* as a time: no deadline */
 
 enum { PROXY_REASON_MAX = 123 }; /* bytes of a close reason (RFC 6455, 5.5) */
 
@@ -126,17 +131,22 @@ struct proxy_session {
 
 /* ---- session.c ---- */
 
-void proxy_session_move(struct proxy_session *s, enum proxy_state to);
 int proxy_session_output(struct proxy_session *s, enum proxy_output_kind kind,
                          enum side side);
 int proxy_session_send(struct proxy_session *s, enum side to, struct slice bytes);
 int proxy_session_pause(struct proxy_session *s, enum side side, uint8_t reason,
                         bool paused);
-/* End the direction to `to` as the other side ended its own; once. */
-int proxy_session_end_out(struct proxy_session *s, enum side to, enum capture_end kind);
 /* Process bytes in the current mode. */
 int proxy_session_pass(struct proxy_session *s, enum side from, struct slice in,
                        int64_t now_ns);
+
+/* ---- lifecycle.c ---- */
+
+void proxy_session_move(struct proxy_session *s, enum proxy_state to);
+/* Ask for a wake at the next deadline. */
+int proxy_session_arm(struct proxy_session *s);
+/* End the direction to `to` as the other side ended its own; once. */
+int proxy_session_end_out(struct proxy_session *s, enum side to, enum capture_end kind);
 /* The last word is said: wait linger_ns for the peers, then close. */
 int proxy_session_drain(struct proxy_session *s, enum capture_end kind, int64_t now_ns);
 /* What proxy_session_stop asked for: say goodbye to both sides. */
@@ -160,6 +170,29 @@ int proxy_http_drop_held(struct proxy_session *s, int64_t now_ns);
 int proxy_http_release(struct proxy_session *s, int64_t now_ns);
 /* The input from a side is over: keep and pass on what the reader still holds. */
 int proxy_http_finish(struct proxy_session *s, enum side from, int64_t now_ns);
+
+/* Frames or raw bytes from now on, what was held first. */
+int proxy_http_leave(struct proxy_session *s, bool is_websocket, uint8_t rsv_allowed,
+                     int64_t now_ns);
+/* The number of the request that the backend answers now; 0: none. */
+uint32_t proxy_http_answering(const struct proxy_session *s);
+int proxy_http_record_head(struct proxy_session *s, enum capture_type type,
+                           uint32_t exchange, struct bytes head, struct bytes sent,
+                           int64_t now_ns);
+/* Record a piece of body, as far as the limit allows, and pass it on. */
+int proxy_http_body(struct proxy_session *s, enum side from, struct slice in,
+                    int64_t now_ns);
+
+static inline struct slice proxy_slice_rest(struct slice in, size_t at)
+{
+    return (struct slice){ in.chunk, in.off + at, in.len - at };
+}
+
+/* ---- lane_request.c, lane_response.c ---- */
+
+int proxy_http_pass_client(struct proxy_session *s, struct slice in, int64_t now_ns);
+int proxy_http_pass_server(struct proxy_session *s, struct slice in, int64_t now_ns);
+int proxy_http_response_done(struct proxy_session *s, int64_t now_ns);
 
 /* ---- lane_frames.c ---- */
 

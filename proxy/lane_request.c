@@ -1,0 +1,181 @@
+#include "base/sm.h"
+#include "proxy/session_state.h"
+#include "wire/handshake.h"
+
+#include <assert.h>
+#include <errno.h>
+
+/* Append `head` with the values of Host and Origin that the backend must see. */
+static int put_rewritten(const struct proxy_session *s, struct bytes head,
+                         const struct wire_head *h, struct buf *out)
+{
+    const struct proxy_config *c = s->shared->config;
+    struct wire_field f;
+    size_t at = h->fields_at, copied = 0;
+    int r = 0;
+
+    while (r == 0 && wire_head_next(head, &at, &f)) {
+        bool is_host = bytes_equal_nocase(f.name, bytes_of("Host"));
+        bool is_origin = bytes_equal_nocase(f.name, bytes_of("Origin")) &&
+                         wire_url_is_origin(&c->listen, f.value);
+
+        if (!is_host && !is_origin) {
+            continue;
+        }
+        r = buf_put(
+            out, bytes_make(head.at + copied, (size_t)(f.value.at - head.at) - copied));
+        copied = (size_t)(f.value.at - head.at) + f.value.len;
+        if (r == 0 && is_origin) {
+            r = buf_put_text(out, c->upstream.is_tls ? "https://" : "http://");
+        }
+        if (r == 0) {
+            r = wire_url_put_authority(out, &c->upstream);
+        }
+    }
+    return r == 0 ? buf_put(out, bytes_from(head, copied)) : r;
+}
+
+static void note_exchange(struct proxy_session *s, struct bytes head,
+                          const struct wire_head *h)
+{
+    struct proxy_http *http = s->http;
+    struct proxy_exchange *x = &http->exchanges[http->exchange_count++];
+
+    *x = (struct proxy_exchange){ .number = ++http->last_number };
+    x->is_head = bytes_equal(h->method, bytes_of("HEAD"));
+    x->is_connect = bytes_equal(h->method, bytes_of("CONNECT"));
+    x->is_websocket = wire_handshake_asks(head, h);
+    http->body_kept[CLIENT] = 0;
+    s->head_at = -1;
+}
+
+static int connect_first(struct proxy_session *s, struct slice head, int64_t now_ns)
+{
+    s->http->first = head;
+    chunk_ref(head.chunk);
+    proxy_session_move(s, PROXY_CONNECTING);
+    if (s->shared->config->connect_timeout_ns > 0) {
+        s->deadline_at = now_ns + s->shared->config->connect_timeout_ns;
+    }
+    s->http->wait = PROXY_WAIT_CONNECT;
+    return proxy_session_output(s, PROXY_CONNECT, SERVER);
+}
+
+static int request_head(struct proxy_session *s, int64_t now_ns)
+{
+    struct bytes head = wire_http_head(s->http->reader[CLIENT]);
+    struct wire_head h;
+    struct buf sent = { 0 };
+    struct slice out;
+    int r = wire_head_parse(head, true, &h);
+
+    assert(r == 0);
+    note_exchange(s, head, &h);
+    if (s->shared->config->keep_host) {
+        r = buf_put(&sent, head);
+    } else {
+        r = put_rewritten(s, head, &h, &sent);
+    }
+    if (r == 0) {
+        r = proxy_http_record_head(s, CAPTURE_REQUEST, s->http->last_number, head,
+                                   buf_bytes(&sent), now_ns);
+    }
+    if (r == 0) {
+        r = slice_copy(buf_bytes(&sent), &out);
+    }
+    buf_deinit(&sent);
+    if (r < 0) {
+        return r;
+    }
+    r = s->state == PROXY_WAITING ? connect_first(s, out, now_ns)
+                                  : proxy_session_send(s, SERVER, out);
+    chunk_unref(out.chunk);
+    return r;
+}
+
+/* Answered only after the answers to the requests before it. */
+static int refuse_request(struct proxy_session *s, unsigned status, const char *why,
+                          struct slice rest, int64_t now_ns)
+{
+    struct bytes head = wire_http_head(s->http->reader[CLIENT]);
+    struct slice copy;
+    int r = proxy_http_hold(s, rest);
+
+    s->http->refuse_status = status;
+    s->http->refuse_why = why;
+    if (r == 0) {
+        r = slice_copy(head, &copy);
+    }
+    if (r < 0) {
+        return r;
+    }
+    r = proxy_tap_raw(s->shared->tap, s->number, now_ns, CLIENT, copy);
+    chunk_unref(copy.chunk);
+    if (s->http->exchange_count > 0) {
+        s->http->wait = PROXY_WAIT_REFUSE;
+        return r;
+    }
+    return r == 0 ? proxy_answer(s, status, why, now_ns) : r;
+}
+
+/* The answer decides what follows, unless it came before the request was whole. */
+static void wait_for_switch(struct proxy_http *h)
+{
+    struct proxy_exchange *last =
+        h->exchange_count > 0 ? &h->exchanges[h->exchange_count - 1] : NULL;
+
+    if (last == NULL || last->number != h->last_number) {
+        wire_http_resume(h->reader[CLIENT]);
+        return;
+    }
+    last->is_switch = true;
+    h->wait = PROXY_WAIT_SWITCH;
+}
+
+int proxy_http_pass_client(struct proxy_session *s, struct slice in, int64_t now_ns)
+{
+    struct wire_http_event ev = { 0 };
+    size_t at = 0;
+    int r = 0;
+
+    while (r == 0 && s->http != NULL && s->state != PROXY_DRAINING &&
+           s->state != PROXY_DONE) {
+        struct slice rest = proxy_slice_rest(in, at);
+        size_t used;
+
+        if (s->http->wait != PROXY_WAIT_NONE) {
+            return proxy_http_hold(s, rest);
+        }
+        r = wire_http_next(s->http->reader[CLIENT], slice_bytes(rest), &used, &ev);
+        if (r < 0) {
+            return r;
+        }
+        rest.len = used;
+        at += used;
+        switch (ev.kind) {
+        case WIRE_HTTP_MORE:
+            if (s->head_at < 0 && wire_http_head(s->http->reader[CLIENT]).len > 0) {
+                s->head_at = now_ns;
+            }
+            return 0;
+        case WIRE_HTTP_HEAD:
+            r = request_head(s, now_ns);
+            break;
+        case WIRE_HTTP_BODY:
+            r = proxy_http_body(s, CLIENT, rest, now_ns);
+            break;
+        case WIRE_HTTP_DONE:
+            if (s->http->exchange_count == PROXY_PIPELINE_MAX) {
+                s->http->wait = PROXY_WAIT_PIPELINE;
+            }
+            break;
+        case WIRE_HTTP_SWITCH:
+            wait_for_switch(s->http);
+            break;
+        case WIRE_HTTP_BAD:
+            return refuse_request(s, ev.status, ev.why, proxy_slice_rest(in, at),
+                                  now_ns);
+        }
+    }
+    return r;
+}
