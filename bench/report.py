@@ -85,7 +85,7 @@ def ratio_table(results):
                 other = by_name.get(peer, [])
                 row.append(_number(measure.ratio(by_name["wstape"], other, key), 2))
         rows.append(row)
-    return _table(head, rows) if rows else []
+    return _table(head, rows) if rows and peers else []
 
 
 def _aim_value(results, load, key, peer):

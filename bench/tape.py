@@ -11,10 +11,9 @@ SIDES = ("client", "server")
 
 def _places(header, name):
     """The type number of the records called `name`, and each field's place in them."""
-    for number, legend in header["records"].items():
-        fields = legend.split()
+    for number, fields in header["records"].items():
         if fields[0] == name:
-            return number, {field: at for at, field in enumerate(fields)}
+            return int(number), {field: at for at, field in enumerate(fields)}
     raise ValueError(f"this tape's header names no record {name!r}")
 
 
