@@ -310,13 +310,17 @@ static int take_head(struct wire_http *h, struct bytes in, size_t *used,
 static int read_head(struct wire_http *h, struct bytes in, size_t *used,
                      struct wire_http_event *out)
 {
+    struct wire_http_scan scan_before = h->scan;
+    size_t held_before = h->head.len;
     enum wire_http_scanned what = WIRE_HTTP_SCAN_MORE;
     int r;
 
-    set_event(out, WIRE_HTTP_MORE);
     while (*used < in.len && what != WIRE_HTTP_SCAN_END && h->no.status == 0) {
         r = take_head(h, bytes_from(in, *used), used, &what);
         if (r < 0) {
+            h->scan = scan_before;
+            h->head.len = held_before;
+            *used = 0;
             return r;
         }
         if (!h->is_request) {
@@ -327,7 +331,6 @@ static int read_head(struct wire_http *h, struct bytes in, size_t *used,
         }
         if (what == WIRE_HTTP_SCAN_END && h->no.status == 0) {
             judge_head(h);
-            set_event(out, WIRE_HTTP_HEAD);
         } else if (h->head.len == WIRE_HTTP_HEAD_MAX) {
             refuse(h, 431, "the head is longer than 64 kB");
         }
@@ -337,6 +340,9 @@ static int read_head(struct wire_http *h, struct bytes in, size_t *used,
     } else if (what == WIRE_HTTP_SCAN_END) {
         h->head_given = true;
         h->scan = (struct wire_http_scan){ 0 };
+        set_event(out, WIRE_HTTP_HEAD);
+    } else {
+        set_event(out, WIRE_HTTP_MORE);
     }
     return 0;
 }

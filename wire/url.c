@@ -335,7 +335,8 @@ bool wire_url_is_origin(const struct wire_url *u, struct bytes origin)
     char text[sizeof(u->host) + 32];
     struct wire_url o;
 
-    if (origin.len >= sizeof(text) || memchr(origin.at, '\0', origin.len) != NULL) {
+    if (origin.len == 0 || origin.len >= sizeof(text) ||
+        memchr(origin.at, '\0', origin.len) != NULL) {
         return false;
     }
     memcpy(text, origin.at, origin.len);
