@@ -35,6 +35,9 @@ static size_t character(const uint8_t *at, size_t len, uint32_t *out)
 
 static const struct sign *sign_at(const char *text)
 {
+    if ((*text & 0x80) == 0) {
+        return NULL;
+    }
     for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
         if (strncmp(text, signs[i].utf8, strlen(signs[i].utf8)) == 0) {
             return &signs[i];
@@ -177,29 +180,45 @@ static unsigned put_character(struct show_line *l, const uint8_t *at, size_t len
     return (unsigned)strlen(escape);
 }
 
+/* Bytes at the start of `in` that are ASCII, `room` at most. */
+static size_t ascii_len(struct bytes in, unsigned room)
+{
+    size_t max = in.len < room ? in.len : room, len = 0;
+
+    while (len < max && in.at[len] < 0x80) {
+        len++;
+    }
+    return len;
+}
+
 /* Put what of the scratch fits into `room`; the bytes that did. */
 static size_t put_fitting(struct show_line *l, unsigned room, bool measure_only)
 {
+    struct bytes in = buf_bytes(&l->scratch);
     unsigned used = 0;
-    size_t at = 0;
 
-    while (at < l->scratch.len) {
-        const uint8_t *here = l->scratch.at + at;
-        uint32_t value;
-        size_t len = character(here, l->scratch.len - at, &value);
-        unsigned columns = put_character(l, here, len, value, true);
+    while (in.len > 0) {
+        size_t len = ascii_len(in, room - used);
+        unsigned columns = (unsigned)len;
+        uint32_t value = 0;
 
+        if (len == 0) {
+            len = character(in.at, in.len, &value);
+            columns = put_character(l, in.at, len, value, true);
+        }
         if (used + columns > room) {
             break;
         }
-        if (!measure_only) {
-            put_character(l, here, len, value, false);
+        if (!measure_only && in.at[0] < 0x80) {
+            show_out_put(l->out, bytes_first(in, len));
+        } else if (!measure_only) {
+            put_character(l, in.at, len, value, false);
         }
         used += columns;
-        at += len;
+        in = bytes_from(in, len);
     }
     l->column += measure_only ? 0 : used;
-    return at;
+    return l->scratch.len - in.len;
 }
 
 static void put_cut(struct show_line *l, unsigned room, bool more)

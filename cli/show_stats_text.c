@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { LABEL_END = 26, COUNT_END = 34, VALUE_WIDTH = 10, WORDS_MAX = 32 };
+enum { COUNT_END = 33, VALUE_WIDTH = 9, WORDS_MAX = 32 };
 
 static const char *const labels[] = {
     "client message size",     "server message size", "between client messages",
@@ -26,16 +26,17 @@ static int put_titles(struct show *s)
 }
 
 static void put_value(struct show *s, enum show_series_kind kind, unsigned end,
-                      uint64_t value)
+                      uint64_t value, bool exact)
 {
-    char words[WORDS_MAX];
+    char words[WORDS_MAX], rough[WORDS_MAX + 1];
 
     if (show_series_is_time(kind)) {
         show_put_span(words, sizeof(words), (int64_t)value);
     } else {
         show_put_bytes(words, sizeof(words), value);
     }
-    show_line_right(&s->line, end, words);
+    snprintf(rough, sizeof(rough), "~%s", words);
+    show_line_right(&s->line, end, exact ? words : rough);
 }
 
 static int put_series(struct show *s, enum show_series_kind kind,
@@ -52,15 +53,10 @@ static int put_series(struct show *s, enum show_series_kind kind,
     show_line_right(&s->line, end, count);
     for (size_t i = 0; f.count > 0 && i < sizeof(values) / sizeof(values[0]); i++) {
         end += VALUE_WIDTH;
-        put_value(s, kind, end, values[i]);
+        put_value(s, kind, end, values[i], f.exact || i == 0 || i == 3);
     }
     if (f.count > 0 && !show_series_is_time(kind)) {
-        put_value(s, kind, end + VALUE_WIDTH, series->sum);
-    }
-    if (f.count > 0 && !f.exact) {
-        show_line_to(&s->line, end + VALUE_WIDTH + 2);
-        show_line_colour(&s->line, SHOW_DIM);
-        show_line_text(&s->line, "median, p95 within 1 %");
+        put_value(s, kind, end + VALUE_WIDTH, series->sum, true);
     }
     return show_line_end(&s->line);
 }
@@ -101,6 +97,33 @@ static int put_connection(struct show *s, struct show_connection_stats *c)
     return r == 0 ? put_group(s, &c->series) : r;
 }
 
+static bool is_rough(const struct show_series_group *g)
+{
+    for (int kind = 0; kind < SHOW_SERIES_COUNT; kind++) {
+        if (g->at[kind].is_histogram) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_rough(const struct show_stats *stats)
+{
+    for (size_t i = 0; i < stats->count; i++) {
+        if (is_rough(&stats->connections[i]->series)) {
+            return true;
+        }
+    }
+    return is_rough(&stats->all);
+}
+
+static int put_rough_note(struct show *s)
+{
+    show_line_colour(&s->line, SHOW_DIM);
+    show_line_text(&s->line, "~ off by less than 1 %: too many to keep each");
+    return show_line_end(&s->line);
+}
+
 int show_stats_text(struct show *s)
 {
     int r = put_titles(s);
@@ -112,7 +135,7 @@ int show_stats_text(struct show *s)
         show_line_colour(&s->line, SHOW_BOLD);
         show_line_text(&s->line, "all connections");
         r = show_line_end(&s->line);
-        return r == 0 ? put_group(s, &s->stats->all) : r;
+        r = r == 0 ? put_group(s, &s->stats->all) : r;
     }
-    return r;
+    return r == 0 && has_rough(s->stats) ? put_rough_note(s) : r;
 }

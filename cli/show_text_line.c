@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 enum {
-    TIME_END = 9,       /* columns: time, right-aligned */
+    TIME_END = 8,       /* columns: time, right-aligned */
     CONNECTION_MIN = 2, /* digits */
     KIND_COLUMNS = 8,
     NUMBER_MIN = 3, /* digits */
