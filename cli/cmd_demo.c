@@ -13,7 +13,8 @@
 enum { GIVE_UP_AFTER_S = 20 };
 
 struct demo {
-    char tape[1024];
+    char folder[1024];
+    char tape[sizeof("/demo.wstape") + 1024];
     struct net_loop *loop;
     struct net_timer *patience;
     struct demo_backend *backend;
@@ -25,7 +26,7 @@ struct demo {
 
 static const struct cli_command command = {
     .name = "demo",
-    .usage = "[--output FILE]",
+    .usage = "",
     .summary =
         "Record a session between an embedded client and an embedded backend, over "
         "real\nsockets, and show the tape.",
@@ -61,24 +62,21 @@ static void out_of_patience(void *owner)
 
 /* ---- set-up, in the order in which a user would do it ---- */
 
-static int choose_tape(struct demo *d, const char *output, struct err *e)
+static int choose_tape(struct demo *d, struct err *e)
 {
     const char *folder = getenv("TMPDIR");
-    size_t len;
+    int len;
 
-    if (output != NULL) {
-        len = (size_t)snprintf(d->tape, sizeof(d->tape), "%s", output);
-        return len < sizeof(d->tape) ? 0 : err_set(e, -ENAMETOOLONG, "demo: --output");
+    len = snprintf(d->folder, sizeof(d->folder), "%s/wstape-demo-XXXXXX",
+                   folder == NULL || folder[0] == '\0' ? "/tmp" : folder);
+    if (len >= (int)sizeof(d->folder)) {
+        return err_set(e, -ENAMETOOLONG, "demo: TMPDIR is too long");
     }
-    len = (size_t)snprintf(d->tape, sizeof(d->tape) - 16, "%s/wstape-demo-XXXXXX",
-                           folder == NULL || folder[0] == '\0' ? "/tmp" : folder);
-    if (len >= sizeof(d->tape) - 16 || mkdtemp(d->tape) == NULL) {
-        return err_set(
-            e, errno == 0 ? -ENAMETOOLONG : -errno,
-            "demo: cannot make a folder %s: %s (set TMPDIR, or give --output)", d->tape,
-            strerror(errno));
+    if (mkdtemp(d->folder) == NULL) {
+        return err_set(e, -errno, "demo: cannot make a folder %s: %s (set TMPDIR)",
+                       d->folder, strerror(errno));
     }
-    memcpy(d->tape + len, "/demo.wstape", sizeof("/demo.wstape"));
+    snprintf(d->tape, sizeof(d->tape), "%s/demo.wstape", d->folder);
     return 0;
 }
 
@@ -196,16 +194,7 @@ static void say_what_next(const struct demo *d)
 
 int cmd_demo(int argc, char **argv)
 {
-    const char *output = NULL;
-    const struct cli_option table[] = {
-        { .name = "output",
-          .letter = 'o',
-          .kind = CLI_TEXT,
-          .value = "FILE",
-          .help = "the tape (default: in a new temporary folder)",
-          .to = &output },
-        { 0 },
-    };
+    const struct cli_option table[] = { { 0 } };
     struct cli_parsed parsed;
     struct demo demo = { .result = 0 };
     struct err e;
@@ -214,7 +203,7 @@ int cmd_demo(int argc, char **argv)
     if (r != 0) {
         return r == CLI_HELP ? CLI_OK : cli_fail(CLI_USAGE, &e);
     }
-    r = choose_tape(&demo, output, &e);
+    r = choose_tape(&demo, &e);
     if (r == 0) {
         r = record(&demo, &e);
     }

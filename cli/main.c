@@ -12,23 +12,13 @@ struct command {
 };
 
 static const struct command commands[] = {
-#ifdef WSTAPE_HAS_RECORD
     { "record", "stand between client and backend and write what passes to a tape",
       cmd_record },
-#endif
-#ifdef WSTAPE_HAS_SHOW
     { "show", "print a tape: connections, messages, times, ends", cmd_show },
-#endif
-#ifdef WSTAPE_HAS_VERIFY
     { "verify", "check every record of a tape, repair what can be repaired",
       cmd_verify },
-#endif
-#ifdef WSTAPE_HAS_CA
     { "ca", "make and show the local authority for listening with TLS", cmd_ca },
-#endif
-#ifdef WSTAPE_HAS_DEMO
     { "demo", "record a session with an embedded backend and show it", cmd_demo },
-#endif
     { NULL, NULL, NULL }
 };
 

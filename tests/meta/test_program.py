@@ -49,9 +49,9 @@ def test_every_command_has_help(name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_refuses_what_it_does_not_know(name):
-    done = wstape(name, "--hlep")
+    done = wstape(name, "--helpp")
     assert (done.returncode, done.stdout) == (2, "")
-    said = f"wstape: {name}: unknown option --hlep (did you mean --help?)\n"
+    said = f"wstape: {name}: unknown option --helpp (did you mean --help?)\n"
     assert done.stderr == said
 
 
@@ -80,31 +80,25 @@ def test_output_that_cannot_be_written_is_an_error():
     assert "No space left on device" in done.stderr
 
 
+def demo(folder):
+    return wstape("demo", env={**os.environ, "TMPDIR": str(folder)})
+
+
 def test_demo_records_and_shows_a_session(tmp_path):
-    tape = tmp_path / "demo.wstape"
-    done = wstape("demo", "--output", str(tape))
+    done = demo(tmp_path)
     assert done.returncode == 0, done.stderr
     for word in ["/health", "/ws/test", "connection_established", "agent_thinking",
                  "tool_completed", "still there?", "1000"]:  # fmt: skip
         assert word in done.stdout
     assert done.stdout.count('"type":"chat_message"') == 2
     assert done.stdout.count('"type":"agent_completed"') == 2
-    assert wstape("verify", str(tape)).returncode == 0
-    assert tape.stat().st_mode & 0o777 == 0o600
-
-
-def test_demo_makes_a_place_for_its_tape(tmp_path):
-    done = wstape("demo", env={**os.environ, "TMPDIR": str(tmp_path)})
-    assert done.returncode == 0, done.stderr
     (tape,) = tmp_path.glob("wstape-demo-*/demo.wstape")
     assert str(tape) in done.stdout
+    assert tape.stat().st_mode & 0o777 == 0o600
+    assert wstape("verify", str(tape)).returncode == 0
 
 
 def test_demo_says_why_it_cannot_write(tmp_path):
-    missing = tmp_path / "missing"
-    done = wstape("demo", env={**os.environ, "TMPDIR": str(missing)})
-    assert done.returncode == 3
-    assert "No such file or directory" in done.stderr
-    done = wstape("demo", "-o", str(missing / "a.wstape"))
-    assert done.returncode == 3
-    assert "No such file or directory" in done.stderr
+    done = demo(tmp_path / "missing")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "No such file or directory (set TMPDIR)" in done.stderr

@@ -11,7 +11,10 @@ MACHINE = re.compile(
     "|".join(["/" + "work/", "/" + "root/", "/" + "home/[a-z]", "/" + r"tmp/[a-z]+[-_.]"])
 )
 
-URL = re.compile(r"\b(?:https?|wss?)://(?:[^\s/@\"'<>]*@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)")
+URL = re.compile(
+    r"\b(?:https?|wss?)://(?:[^\s/@\"'<>]*@)?"
+    r"(\[[0-9a-fA-F]*:[0-9a-fA-F:]*\]|[A-Za-z0-9][A-Za-z0-9.-]*)"
+)
 
 # Hosts that documents, tests and lock files may name: reserved ones, and the public homes
 # of standards and packages. A mirror or a machine of our own is none of them.
