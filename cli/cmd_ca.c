@@ -11,13 +11,10 @@
 #include <string.h>
 
 static const char more[] =
-    "\n"
-    "`wstape record --listen wss://...` without --tls-cert serves a certificate of the "
-    "local\n"
-    "authority. Clients accept it once they trust the authority: this command makes "
-    "it\n"
-    "(if there is none yet) and says how. It lives in $WSTAPE_CA_DIR, else in\n"
-    "$XDG_DATA_HOME/wstape, else in ~/.local/share/wstape.\n"
+    "`wstape record --listen wss://...` without --tls-cert serves a certificate of\n"
+    "the local authority. Clients accept it once they trust the authority: this\n"
+    "command makes it (if there is none yet) and says how. It lives in\n"
+    "$WSTAPE_CA_DIR, else $XDG_DATA_HOME/wstape, else ~/.local/share/wstape.\n"
     "\n"
     "  wstape ca\n"
     "  curl --cacert \"$(wstape ca --path)\" https://localhost:8001/health\n";

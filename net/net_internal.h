@@ -23,6 +23,7 @@ struct net_timers {
     size_t cap;     /* never less than `made`: arming cannot fail */
     size_t made;    /* timers that exist */
     int64_t set_ms; /* when the uv timer fires; -1 while it is stopped */
+    bool firing;
     uv_timer_t uv;
 };
 

@@ -11,6 +11,10 @@ enum {
     COPY_BELOW = NET_READ_CHUNK / 4,
     COPY_CHUNK = 16 * 1024, /* copies share chunks of at most this */
     TRY_BUFS = 64,
+    /* For more, libuv needs memory, and counts a write that it did not start. The
+     * flight is only there to wait until the kernel takes more; then the rest is tried
+     * again. */
+    FLIGHT_BUFS = 4,
 };
 
 struct slices {
@@ -21,11 +25,11 @@ struct slices {
 
 struct net_queue {
     uv_write_t req;
-    struct slices flight;
-    struct slices waiting;
+    struct slices slices;
+    size_t flying; /* of `slices`, the first ones: under way */
     size_t waiting_len;
-    bool flying;
-    bool tail_is_ours; /* the last waiting slice is a copy and may grow in its chunk */
+    bool tail_is_ours; /* the last slice waits, and is a copy that may grow in its chunk
+                        */
     void (*landed)(void *owner, int status);
     void *owner;
 };
@@ -46,12 +50,15 @@ static int slices_add(struct slices *s, struct slice one)
     return 0;
 }
 
-static void slices_clear(struct slices *s)
+static void slices_drop(struct slices *s, size_t count)
 {
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         chunk_unref(s->at[i].chunk);
     }
-    s->count = 0;
+    s->count -= count;
+    if (s->count > 0) {
+        memmove(s->at, s->at + count, s->count * sizeof(*s->at));
+    }
 }
 
 struct net_queue *net_queue_new(void (*landed)(void *owner, int status), void *owner)
@@ -71,11 +78,9 @@ void net_queue_free(struct net_queue *q)
     if (q == NULL) {
         return;
     }
-    assert(!q->flying);
-    slices_clear(&q->flight);
-    slices_clear(&q->waiting);
-    alloc_free(q->flight.at);
-    alloc_free(q->waiting.at);
+    assert(q->flying == 0);
+    slices_drop(&q->slices, q->slices.count);
+    alloc_free(q->slices.at);
     alloc_free(q);
 }
 
@@ -86,8 +91,8 @@ static bool fits_tail(const struct net_queue *q, size_t len)
     if (!q->tail_is_ours) {
         return false;
     }
-    tail = &q->waiting.at[q->waiting.count - 1];
-    return tail->chunk->cap - tail->len >= len;
+    tail = &q->slices.at[q->slices.count - 1];
+    return tail->chunk->cap - tail->off - tail->len >= len;
 }
 
 static int put_copy(struct net_queue *q, struct bytes in)
@@ -103,22 +108,22 @@ static int put_copy(struct net_queue *q, struct bytes in)
         if (c == NULL) {
             return -ENOMEM;
         }
-        r = slices_add(&q->waiting, (struct slice){ .chunk = c });
+        r = slices_add(&q->slices, (struct slice){ .chunk = c });
         if (r < 0) {
             chunk_unref(c);
             return r;
         }
         q->tail_is_ours = true;
     }
-    tail = &q->waiting.at[q->waiting.count - 1];
-    memcpy(tail->chunk->data + tail->len, in.at, in.len);
+    tail = &q->slices.at[q->slices.count - 1];
+    memcpy(tail->chunk->data + tail->off + tail->len, in.at, in.len);
     tail->len += in.len;
     return 0;
 }
 
 static int put_reference(struct net_queue *q, struct slice s)
 {
-    int r = slices_add(&q->waiting, s);
+    int r = slices_add(&q->slices, s);
 
     if (r < 0) {
         return r;
@@ -145,7 +150,7 @@ size_t net_queue_waiting(const struct net_queue *q)
 
 bool net_queue_flying(const struct net_queue *q)
 {
-    return q->flying;
+    return q->flying > 0;
 }
 
 static ssize_t try_bufs(int fd, struct iovec *bufs, size_t count)
@@ -175,27 +180,28 @@ ssize_t net_queue_try(int fd, struct bytes b)
     return errno == EAGAIN || errno == ENOBUFS ? 0 : -errno;
 }
 
-/* Take `sent` bytes off the front of the flight. */
-static void drop_sent(struct slices *s, size_t sent)
+/* Take `sent` bytes off the front. */
+static void drop_sent(struct net_queue *q, size_t sent)
 {
+    struct slices *s = &q->slices;
     size_t gone = 0;
 
+    q->waiting_len -= sent;
     while (gone < s->count && s->at[gone].len <= sent) {
         sent -= s->at[gone].len;
-        chunk_unref(s->at[gone].chunk);
         gone++;
     }
-    s->count -= gone;
-    memmove(s->at, s->at + gone, s->count * sizeof(*s->at));
+    slices_drop(s, gone);
     if (sent > 0) {
         s->at[0].off += sent;
         s->at[0].len -= sent;
     }
 }
 
-static int try_flight(struct slices *s, int fd)
+static int try_waiting(struct net_queue *q, int fd)
 {
     struct iovec bufs[TRY_BUFS];
+    const struct slices *s = &q->slices;
 
     while (s->count > 0) {
         size_t n = s->count < TRY_BUFS ? s->count : TRY_BUFS;
@@ -211,7 +217,7 @@ static int try_flight(struct slices *s, int fd)
         if (sent < 0) {
             return (int)sent;
         }
-        drop_sent(s, (size_t)sent);
+        drop_sent(q, (size_t)sent);
         if ((size_t)sent < all) {
             return 0;
         }
@@ -223,52 +229,46 @@ static void flight_landed(uv_write_t *req, int status)
 {
     struct net_queue *q = req->data;
 
-    slices_clear(&q->flight);
-    q->flying = false;
+    slices_drop(&q->slices, q->flying);
+    q->flying = 0;
     q->landed(q->owner, status);
 }
 
 static int start_flight(struct net_queue *q, uv_stream_t *stream)
 {
-    uv_buf_t few[4];
-    uv_buf_t *bufs = few;
-    size_t count = q->flight.count;
+    uv_buf_t bufs[FLIGHT_BUFS];
+    size_t count = q->slices.count < FLIGHT_BUFS ? q->slices.count : FLIGHT_BUFS;
+    size_t len = 0;
     int r;
 
-    if (count > sizeof(few) / sizeof(few[0])) {
-        bufs = alloc_get(count * sizeof(*bufs));
-        if (bufs == NULL) {
-            return -ENOMEM;
-        }
-    }
     for (size_t i = 0; i < count; i++) {
-        const struct slice *s = &q->flight.at[i];
+        const struct slice *s = &q->slices.at[i];
 
         bufs[i] = uv_buf_init((char *)s->chunk->data + s->off, (unsigned)s->len);
+        len += s->len;
     }
     r = uv_write(&q->req, stream, bufs, (unsigned)count, flight_landed);
-    if (bufs != few) {
-        alloc_free(bufs);
+    if (r < 0) {
+        return r;
     }
-    q->flying = r == 0;
-    return r;
+    q->flying = count;
+    q->waiting_len -= len;
+    if (count == q->slices.count) {
+        q->tail_is_ours = false;
+    }
+    return 0;
 }
 
 int net_queue_fly(struct net_queue *q, uv_stream_t *stream, int fd)
 {
-    struct slices empty = q->flight;
-    int r;
+    int r = 0;
 
-    assert(!q->flying && empty.count == 0);
-    q->flight = q->waiting;
-    q->waiting = empty;
-    q->waiting_len = 0;
-    q->tail_is_ours = false;
+    assert(q->flying == 0);
     if (fd >= 0) {
-        r = try_flight(&q->flight, fd);
-        if (r < 0) {
-            return r;
-        }
+        r = try_waiting(q, fd);
     }
-    return q->flight.count == 0 ? 0 : start_flight(q, stream);
+    if (q->slices.count == 0) {
+        q->tail_is_ours = false;
+    }
+    return r < 0 || q->slices.count == 0 ? r : start_flight(q, stream);
 }

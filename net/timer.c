@@ -89,10 +89,10 @@ static void timer_came(uv_timer_t *h);
 
 /* Make the uv timer fire no later than the earliest key. Firing for nothing is cheaper
  * than moving it at every change. */
-static void set_alarm(struct net_loop *l)
+static void set_alarm(struct net_loop *l, int64_t soonest_ms)
 {
     struct net_timers *ts = &l->timers;
-    uint64_t now = uv_now(&l->uv);
+    int64_t now = (int64_t)uv_now(&l->uv);
     int64_t ms;
 
     if (ts->count == 0) {
@@ -101,11 +101,14 @@ static void set_alarm(struct net_loop *l)
         return;
     }
     ms = (ts->heap[0]->key + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS;
+    if (ms < now + soonest_ms) {
+        ms = now + soonest_ms;
+    }
     if (ts->set_ms >= 0 && ts->set_ms <= ms) {
         return;
     }
     /* uv_now is this very clock in whole milliseconds, rounded down: never early. */
-    uv_timer_start(&ts->uv, timer_came, (uint64_t)ms > now ? (uint64_t)ms - now : 0, 0);
+    uv_timer_start(&ts->uv, timer_came, (uint64_t)(ms - now), 0);
     ts->set_ms = ms;
 }
 
@@ -135,8 +138,10 @@ static void timer_came(uv_timer_t *h)
     struct net_loop *l = h->data;
 
     l->timers.set_ms = -1;
+    l->timers.firing = true;
     fire_due(l, clock_monotonic_ns());
-    set_alarm(l);
+    l->timers.firing = false;
+    set_alarm(l, 1); /* at 0, libuv would come back here before anything else */
 }
 
 int net_timers_init(struct net_loop *l)
@@ -208,7 +213,9 @@ void net_timer_at(struct net_timer *t, int64_t at_ns)
     if (t->at >= 0) {
         heap_add(ts, t);
     }
-    set_alarm(t->loop);
+    if (!ts->firing) {
+        set_alarm(t->loop, 0);
+    }
 }
 
 void net_timer_free(struct net_timer *t)
