@@ -197,3 +197,87 @@ int wire_inflate_message(struct wire_inflate *i, struct bytes in, size_t limit,
     }
     return r != Z_OK ? WIRE_INFLATE_CORRUPT : s.verdict;
 }
+
+/* ---- compression ---- */
+
+struct wire_deflate {
+    z_stream z;
+    bool no_context_takeover;
+};
+
+struct wire_deflate *wire_deflate_new(unsigned window_bits, bool no_context_takeover)
+{
+    struct wire_deflate *d = alloc_zero(1, sizeof(*d));
+    /* zlib makes no raw stream with a window of 256 bytes: without references to
+     * earlier bytes, any window will do. */
+    bool tiny = window_bits < 9;
+
+    if (d == NULL) {
+        return NULL;
+    }
+    d->no_context_takeover = no_context_takeover;
+    d->z.zalloc = zlib_alloc;
+    d->z.zfree = zlib_free;
+    if (deflateInit2(&d->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
+                     tiny ? -9 : -(int)window_bits, 8,
+                     tiny ? Z_HUFFMAN_ONLY : Z_DEFAULT_STRATEGY) != Z_OK) {
+        alloc_free(d);
+        return NULL;
+    }
+    return d;
+}
+
+void wire_deflate_free(struct wire_deflate *d)
+{
+    if (d != NULL) {
+        deflateEnd(&d->z);
+        alloc_free(d);
+    }
+}
+
+/* The flush has come out whole when there is room left behind it. */
+static int flush(struct wire_deflate *d, struct buf *out)
+{
+    do {
+        int r = buf_reserve(out, SCRATCH_LEN);
+
+        if (r < 0) {
+            return r;
+        }
+        d->z.next_out = out->at + out->len;
+        d->z.avail_out =
+            (unsigned)(out->cap - out->len < PIECE_MAX ? out->cap - out->len
+                                                       : PIECE_MAX);
+        deflate(&d->z, Z_SYNC_FLUSH);
+        out->len = (size_t)(d->z.next_out - out->at);
+    } while (d->z.avail_out == 0 || d->z.avail_in > 0);
+    return 0;
+}
+
+int wire_deflate_message(struct wire_deflate *d, struct bytes in, struct buf *out)
+{
+    static const uint8_t tail[4] = { 0, 0, 0xff, 0xff };
+    size_t before = out->len;
+    int r = 0;
+
+    do {
+        size_t piece = in.len < PIECE_MAX ? in.len : PIECE_MAX;
+
+        d->z.next_in = in.at;
+        d->z.avail_in = (unsigned)piece;
+        r = flush(d, out);
+        in = bytes_from(in, piece);
+    } while (r == 0 && in.len > 0);
+    if (r < 0) {
+        out->len = before;
+        return r;
+    }
+    if (out->len - before >= sizeof(tail) &&
+        memcmp(out->at + out->len - sizeof(tail), tail, sizeof(tail)) == 0) {
+        out->len -= sizeof(tail);
+    }
+    if (d->no_context_takeover) {
+        deflateReset(&d->z);
+    }
+    return out->len == before ? buf_put_byte(out, 0) : 0;
+}

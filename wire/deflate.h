@@ -32,4 +32,17 @@ enum {
 int wire_inflate_message(struct wire_inflate *i, struct bytes in, size_t limit,
                          struct buf *out);
 
+/* ---- compression, for messages that rules change ---- */
+
+struct wire_deflate;
+
+/* A compressor that starts with an empty window: what it says is right for a receiver
+ * whatever passed before, as long as nothing compressed by others comes after.
+ * `window_bits` 8..15. NULL when memory is out. */
+struct wire_deflate *wire_deflate_new(unsigned window_bits, bool no_context_takeover);
+void wire_deflate_free(struct wire_deflate *d); /* takes NULL */
+
+/* Append the payload of one compressed message (RFC 7692, 7.2.1). -ENOMEM. */
+int wire_deflate_message(struct wire_deflate *d, struct bytes in, struct buf *out);
+
 #endif
