@@ -29,6 +29,7 @@
 enum {
     READ_LEN = 64 * 1024,
     QUEUE_HIGH = 256 * 1024,
+    READS_IN_A_ROW = 4, /* of one end, before others have their turn */
     SPARE_CHUNKS = 256,
     BACKLOG = 1024,
 };
@@ -66,6 +67,8 @@ struct relay {
     uv_check_t after_events;
     struct sockaddr_in upstream;
     struct chunk_pool pool;
+    struct end *reading; /* the end being read from, so many times in a row */
+    unsigned reads;
     int log_fd; /* -1: none */
     struct piece *pieces;
     size_t piece_count, piece_cap;
@@ -112,12 +115,25 @@ static void close_pair(struct pair *pair)
     }
 }
 
+/* Offers nothing when the end had its turn: libuv then goes on to the next one and
+ * comes back after the loop has slept, which costs less than to stop reading and start
+ * again. */
 static void offer_chunk(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     struct end *from = (struct end *)(void *)handle;
-    struct chunk *c = must(chunk_pool_get(&from->pair->relay->pool));
+    struct relay *r = from->pair->relay;
+    struct chunk *c;
 
     (void)suggested;
+    if (r->reading != from) {
+        r->reading = from;
+        r->reads = 0;
+    }
+    if (r->reads++ == READS_IN_A_ROW) {
+        *out = uv_buf_init(NULL, 0);
+        return;
+    }
+    c = must(chunk_pool_get(&r->pool));
     *out = uv_buf_init((char *)c->data, READ_LEN);
 }
 
@@ -268,6 +284,7 @@ static void write_log(struct relay *r)
 
 static void end_turn(struct relay *r)
 {
+    r->reading = NULL;
     if (r->piece_count == 0) {
         return;
     }
@@ -319,7 +336,7 @@ static void handle_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
     } else if (buf->base != NULL) {
         chunk_unref(chunk_of(buf));
     }
-    if (len == 0) {
+    if (len == 0 || len == UV_ENOBUFS) {
         return;
     }
     if (len < 0 && len != UV_EOF) {
@@ -407,18 +424,24 @@ static void start_listening(struct relay *r, unsigned port)
     fflush(stdout);
 }
 
-static void start_logging(struct relay *r, const char *path)
+static void start_turns(struct relay *r)
 {
-    r->log_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-    if (r->log_fd < 0) {
-        die(path, errno);
-    }
     uv_prepare_init(&r->loop, &r->before_sleep);
     uv_check_init(&r->loop, &r->after_events);
     r->before_sleep.data = r;
     r->after_events.data = r;
     uv_prepare_start(&r->before_sleep, handle_prepare);
     uv_check_start(&r->after_events, handle_check);
+}
+
+static int open_log(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+
+    if (fd < 0) {
+        die(path, errno);
+    }
+    return fd;
 }
 
 int main(int argc, char **argv)
@@ -436,9 +459,10 @@ int main(int argc, char **argv)
     chunk_pool_init(&r.pool, READ_LEN, SPARE_CHUNKS);
     uv_loop_init(&r.loop);
     uv_ip4_addr("127.0.0.1", (int)upstream, &r.upstream);
-    start_listening(&r, (unsigned)port);
     if (argc == 5) {
-        start_logging(&r, argv[4]);
+        r.log_fd = open_log(argv[4]);
     }
+    start_turns(&r);
+    start_listening(&r, (unsigned)port);
     return uv_run(&r.loop, UV_RUN_DEFAULT);
 }
