@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-enum { CHECKPOINT_MIN = 20 }; /* bytes of the shortest checkpoint, rounded down */
+enum { CHECKPOINT_MIN = 14 }; /* bytes of the shortest checkpoint */
 
 struct capture_reader {
     struct capture_window window;

@@ -146,6 +146,9 @@ static int walk(struct bytes in, size_t from, uint64_t elements,
         .in = in, .at = from, .elements = elements, .left = { elements }
     };
 
+    if (elements > ELEMENTS_MAX) {
+        return CAPTURE_DECODE_BAD;
+    }
     while (w.left[0] > 0 || w.depth > 0) {
         int r;
 

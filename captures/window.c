@@ -2,10 +2,7 @@
 
 #include <errno.h>
 
-enum {
-    READ_LEN = 1 << 18,
-    WINDOW_LEN = CAPTURE_RECORD_MAX + READ_LEN,
-};
+enum { READ_LEN = 1 << 16 };
 
 int capture_window_init(struct capture_window *w, const struct capture_source *source)
 {
@@ -14,7 +11,7 @@ int capture_window_init(struct capture_window *w, const struct capture_source *s
     if (w->decoder == NULL) {
         return -ENOMEM;
     }
-    return buf_reserve(&w->bytes, WINDOW_LEN);
+    return buf_reserve(&w->bytes, (size_t)READ_LEN * 2);
 }
 
 void capture_window_deinit(struct capture_window *w)
@@ -31,30 +28,30 @@ struct bytes capture_window_bytes(const struct capture_window *w, uint64_t at)
     return bytes_from(buf_bytes(&w->bytes), (size_t)(at - w->base));
 }
 
-/* Let go of what is before `at`, or of everything when `at` is elsewhere. */
-static void slide(struct capture_window *w, uint64_t at)
+/* Let go of what is before `at`, or of everything when `at` is elsewhere, until there
+ * is room to read. A record that is longer than the room makes the window grow. */
+static int make_room(struct capture_window *w, uint64_t at)
 {
     if (at < w->base || at - w->base > w->bytes.len) {
         buf_clear(&w->bytes);
         w->base = at;
-    } else if (WINDOW_LEN - w->bytes.len < READ_LEN) {
+    } else if (w->bytes.cap - w->bytes.len < READ_LEN) {
         buf_drop(&w->bytes, (size_t)(at - w->base));
         w->base = at;
     }
+    return buf_reserve(&w->bytes, READ_LEN);
 }
 
 int capture_window_fill(struct capture_window *w, uint64_t at)
 {
-    size_t room;
+    int r = make_room(w, at);
     long n;
 
-    slide(w, at);
-    room = WINDOW_LEN - w->bytes.len;
-    if (room > READ_LEN) {
-        room = READ_LEN;
+    if (r < 0) {
+        return r;
     }
     n = w->source->read(w->source->object, w->base + w->bytes.len,
-                        w->bytes.at + w->bytes.len, room);
+                        w->bytes.at + w->bytes.len, READ_LEN);
     if (n < 0) {
         return (int)n;
     }
