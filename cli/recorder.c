@@ -314,6 +314,9 @@ int cli_recorder_put_url(const struct cli_recorder *r, bool as_http, struct buf 
     struct wire_url u = r->listen;
 
     u.is_http = as_http;
+    if (!as_http) {
+        snprintf(u.path, sizeof(u.path), "%s", r->upstream.path);
+    }
     return wire_url_put(out, &u);
 }
 

@@ -43,7 +43,7 @@ int cli_recorder_new(struct net_loop *loop, const struct cli_recorder_config *c,
 /* Orderly; again: now. `stopped` follows. */
 void cli_recorder_stop(struct cli_recorder *r, const char *reason);
 
-/* "ws://127.0.0.1:8001", or with http; `path` is appended. */
+/* "ws://127.0.0.1:8001" and the path of --upstream, or "http://127.0.0.1:8001". */
 int cli_recorder_put_url(const struct cli_recorder *r, bool as_http, struct buf *out);
 
 uint16_t cli_recorder_port(const struct cli_recorder *r);
