@@ -111,7 +111,8 @@ static void begin(struct capture_body_state *s, enum side from, uint32_t exchang
 
 static bool worth_telling(const struct capture_body_state *s)
 {
-    return s->begun || (s->framing != CAPTURE_FRAMING_UNTIL_END && s->body.incomplete);
+    return s->begun || s->framing == CAPTURE_FRAMING_LENGTH ||
+           s->framing == CAPTURE_FRAMING_CHUNKED;
 }
 
 /* The body in progress on that side is over; `incomplete` says its end was not seen. */
