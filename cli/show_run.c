@@ -195,13 +195,14 @@ static int run_stats(struct run *run)
     return r == 0 ? run->view->stats(s) : r;
 }
 
+/* Beyond what the last read saw: what came since then counts. */
 static void wait_for_growth(const struct run *run)
 {
-    uint64_t size = run->source->size(run->source->object);
+    uint64_t seen = run->end.offset + run->end.len;
 
-    do {
+    while (!interrupted && run->source->size(run->source->object) == seen) {
         (void)poll(NULL, 0, POLL_MS);
-    } while (!interrupted && run->source->size(run->source->object) == size);
+    }
 }
 
 /* As it grows, until its summary or an interrupt; the connections come last. */
