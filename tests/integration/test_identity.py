@@ -115,7 +115,7 @@ def mask_of(side):
 def fault_names(lab, connection, side):
     objects = show(lab.wstape.tape, "--frames", "--connection", connection)
     return {f for o in objects if o["record"] == "frame" and o["from"] == side
-            for f in o["faults"]}
+            for f in o.get("faults", [])}
 
 
 @pytest.mark.sanitize

@@ -67,7 +67,8 @@ class Wstape:
             if nofile:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, nofile))
             if fsize:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (fsize, fsize))
+                hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+                resource.setrlimit(resource.RLIMIT_FSIZE, (fsize, hard))
 
         with Watch(self.folder) as watch, open(self.stderr_file, "wb") as err:
             self.process = subprocess.Popen(
@@ -107,7 +108,7 @@ class Wstape:
 
     def wait(self, timeout=STOP_WITHIN):
         """The exit status, once the process has ended by itself."""
-        if not process_ended(self.pid, timeout) and self.running():
+        if self.running() and not process_ended(self.pid, timeout):
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"still running after {timeout} s: {self.stderr()}")

@@ -230,13 +230,13 @@ class EchoClient:
 
 
 class Bystander:
-    """A connection that echoes all the while, in a thread; `check()` ends it and fails
-    when a round trip failed or took longer than `slowest` seconds."""
+    """A connection that echoes all the while, in a thread; `check()` waits for one more
+    round, ends it, and fails when one failed or took longer than `slowest` seconds."""
 
     def __init__(self, port, path="/bystander", slowest=5.0, tls=None):
         self.client = EchoClient(port, path, tls=tls)
         self.slowest, self.rounds, self.worst, self.error = slowest, 0, 0.0, None
-        self.done = threading.Event()
+        self.done, self.went_round = threading.Event(), threading.Condition()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -244,17 +244,29 @@ class Bystander:
         try:
             while not self.done.wait(0.01):
                 self.worst = max(self.worst, self.client.echo(b"%d" % self.rounds))
-                self.rounds += 1
+                with self.went_round:
+                    self.rounds += 1
+                    self.went_round.notify_all()
             self.client.close()
         except (OSError, AssertionError) as e:
             self.error = e
 
     def check(self):
+        with self.went_round:
+            now = self.rounds
+            self.went_round.wait_for(lambda: self.rounds > now + 1 or self.error, TIMEOUT)
         self.done.set()
         self.thread.join(TIMEOUT)
         assert not self.thread.is_alive() and self.error is None, repr(self.error)
-        assert self.rounds > 0 and self.worst < self.slowest, (self.rounds, self.worst)
+        assert self.rounds > 1 and self.worst < self.slowest, (self.rounds, self.worst)
 
 
 def readable(end, timeout):
     return bool(select.select([end.sock], [], [], timeout)[0])
+
+
+def any_readable(ends, timeout=TIMEOUT):
+    """Those of the ends and listeners that are readable, once one is."""
+    got = select.select([e.sock for e in ends], [], [], timeout)[0]
+    assert got, "nothing comes from any of them"
+    return [e for e in ends if e.sock in got]
