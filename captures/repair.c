@@ -73,9 +73,12 @@ static int write_out(struct capture_repair *r)
     return err;
 }
 
-static int put_checkpoint(struct capture_repair *r, int64_t time_ns)
+static int put_checkpoint(struct capture_repair *r, uint32_t connection,
+                          int64_t time_ns)
 {
-    struct capture_record c = { .type = CAPTURE_CHECKPOINT, .time_ns = time_ns };
+    struct capture_record c = { .type = CAPTURE_CHECKPOINT,
+                                .connection = connection,
+                                .time_ns = time_ns };
 
     r->gap = false;
     return capture_encode(&r->block, &c, NULL);
@@ -122,10 +125,10 @@ static int put_record(struct capture_repair *r, const struct capture_item *item)
         r->time_ns = item->record.time_ns;
     }
     if (item->record.type == CAPTURE_CHECKPOINT) {
-        return put_checkpoint(r, item->record.time_ns);
+        return put_checkpoint(r, item->record.connection, item->record.time_ns);
     }
     if (r->gap && r->block.tally.bytes >= CHECKPOINT_BYTES) {
-        err = put_checkpoint(r, r->time_ns);
+        err = put_checkpoint(r, 0, r->time_ns);
     }
     if (err == 0) {
         err = capture_encode_copy(&r->block, item->bytes);
@@ -161,7 +164,7 @@ static bool needs_first_checkpoint(const struct capture_repair *r,
 
 int capture_repair_put(struct capture_repair *r, const struct capture_item *item)
 {
-    int err = needs_first_checkpoint(r, item) ? put_checkpoint(r, r->time_ns) : 0;
+    int err = needs_first_checkpoint(r, item) ? put_checkpoint(r, 0, r->time_ns) : 0;
 
     r->begun = true;
     if (err == 0) {
