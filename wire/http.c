@@ -349,44 +349,46 @@ static int read_head(struct wire_http *h, struct bytes in, size_t *used,
 
 /* ---- bodies ---- */
 
-/* How much of `in` is chunked body by our own reading; `*ends` with its last byte. */
-static size_t ask_chunked(struct wire_http *h, struct bytes in, bool *ends)
+/* How much of `in` is chunked body by our own reading; `*ends` with its last byte, or
+ * `*why` is what is wrong with the next. */
+static size_t ask_chunked(struct wire_http *h, struct bytes in, bool *ends,
+                          const char **why)
 {
+    enum wire_chunked_result what = WIRE_CHUNKED_MORE;
     size_t used = 0, step;
     struct bytes content;
-    const char *why;
 
-    *ends = false;
-    while (used < in.len && !*ends) {
-        switch (wire_chunked_next(&h->chunked, bytes_from(in, used), &step, &content,
-                                  &why)) {
-        case WIRE_CHUNKED_MORE:
-            break;
-        case WIRE_CHUNKED_END:
-            *ends = true;
-            break;
-        case WIRE_CHUNKED_BAD:
-            refuse(h, 400, why);
-            return used + step;
-        }
+    while (used < in.len && what == WIRE_CHUNKED_MORE) {
+        what =
+            wire_chunked_next(&h->chunked, bytes_from(in, used), &step, &content, why);
         used += step;
     }
+    *ends = what == WIRE_CHUNKED_END;
     return used;
+}
+
+/* The two judges read on together; the first to find something wrong gives the reason.
+ */
+static size_t ask_both(struct wire_http *h, struct bytes in)
+{
+    const char *why = NULL;
+    bool ends;
+    size_t ours = ask_chunked(h, in, &ends, &why);
+    size_t len = ask_llhttp(h, bytes_first(in, ours));
+
+    if (len != ours || h->complete != ends) {
+        refuse(h, 400, "the chunked body can be read in two ways");
+    } else if (why != NULL) {
+        refuse(h, 400, why);
+    }
+    return len;
 }
 
 static void read_body(struct wire_http *h, struct bytes in, size_t *used,
                       struct wire_http_event *out)
 {
-    size_t ours = in.len, len;
-    bool ends = false;
+    size_t len = h->is_chunked ? ask_both(h, in) : ask_llhttp(h, in);
 
-    if (h->is_chunked) {
-        ours = ask_chunked(h, in, &ends);
-    }
-    len = ask_llhttp(h, bytes_first(in, ours));
-    if (h->is_chunked && h->no.status == 0 && (len != ours || h->complete != ends)) {
-        refuse(h, 400, "the chunked body can be read in two ways");
-    }
     if (h->complete) {
         h->state = MESSAGE_END;
     }
