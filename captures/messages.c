@@ -301,6 +301,17 @@ void capture_messages_agree(struct capture_messages *m,
                                  : p->server_no_context_takeover;
 }
 
+/* The recorder, who saw the frames before it, did not call it a continuation of
+ * nothing. */
+static bool lacks_start(const struct capture_messages *m,
+                        const struct capture_message *msg,
+                        const struct capture_frame *f)
+{
+    return msg == &m->data && msg->fragments == 1 &&
+           (f->first & 0x0fU) == WIRE_OP_CONTINUATION &&
+           (f->faults & WIRE_FAULT_ORPHAN) == 0;
+}
+
 int capture_messages_frame(struct capture_messages *m, const struct capture_frame *f,
                            int64_t time_ns)
 {
@@ -313,6 +324,7 @@ int capture_messages_frame(struct capture_messages *m, const struct capture_fram
     }
     msg->fragments++;
     msg->faults |= f->faults;
+    msg->incomplete = msg->incomplete || lacks_start(m, msg, f);
     m->current = msg;
     m->left = f->payload_len;
     /* Control frames and orphans stand alone, whatever their FIN bit says. */

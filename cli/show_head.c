@@ -337,38 +337,32 @@ int show_head_connections(struct show *s)
 
 /* ---- the tape ---- */
 
+static void put_count(struct show *s, const char *what, uint64_t count, const char *of)
+{
+    if (count > 0) {
+        show_line_format(&s->line, ", %s%llu %s%s", what, (unsigned long long)count, of,
+                         count == 1 ? "" : "s");
+    }
+}
+
 static void put_condition(struct show *s)
 {
     const struct capture_overview *o = &s->overview;
+    bool damaged = o->damaged > 0 || o->missing_count > 0;
 
     if (s->options.follow) {
         show_line_text(&s->line, "following");
         return;
     }
-    if (o->complete && o->damaged == 0 && o->missing_count == 0 && o->gaps == 0) {
-        show_line_text(&s->line, "complete");
-        return;
+    if (damaged || !o->complete || o->gaps > 0) {
+        show_line_colour(&s->line, damaged ? SHOW_BAD : SHOW_WSTAPE);
     }
-    show_line_colour(&s->line,
-                     o->damaged > 0 || o->missing_count > 0 ? SHOW_BAD : SHOW_WSTAPE);
-    show_line_text(&s->line, o->complete ? "has its end"
-                                         : "no end yet: still being written, or its "
-                                           "writer was killed");
-    if (o->torn > 0) {
-        show_line_format(&s->line, ", %llu torn bytes", (unsigned long long)o->torn);
-    }
-    if (o->damaged > 0) {
-        show_line_format(&s->line, ", damaged in %llu places",
-                         (unsigned long long)o->damaged);
-    }
-    if (o->missing_count > 0) {
-        show_line_format(&s->line, ", records missing in %llu places",
-                         (unsigned long long)o->missing_count);
-    }
-    if (o->gaps > 0) {
-        show_line_format(&s->line, ", %llu gaps while recording",
-                         (unsigned long long)o->gaps);
-    }
+    show_line_text(&s->line,
+                   o->complete ? "complete" : "no end: still being written or cut off");
+    put_count(s, "", o->torn, "torn byte");
+    put_count(s, "damaged in ", o->damaged, "place");
+    put_count(s, "records missing in ", o->missing_count, "place");
+    put_count(s, "", o->gaps, "gap");
 }
 
 static int put_origin(struct show *s)

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { INDENT = 16, DUMP_ROW = 16 };
+enum { INDENT = 4, DUMP_ROW = 16 };
 
 static void put_margin(struct show *s)
 {

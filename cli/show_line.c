@@ -101,6 +101,9 @@ void show_line_text(struct show_line *l, const char *text)
     while (*text != '\0') {
         const char *at = own_piece(l->style, &text, &columns, &len);
 
+        if (l->style->width != 0 && l->column + columns > l->style->width) {
+            return;
+        }
         show_out_put(l->out, bytes_make(at, len));
         l->column += columns;
     }

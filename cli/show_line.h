@@ -45,7 +45,7 @@ void show_line_deinit(struct show_line *l);
 /* Colour of what follows, until the next call or the end of the line. */
 void show_line_colour(struct show_line *l, enum show_colour c);
 
-/* Our own words: ASCII and the signs → ← · – … ! only. */
+/* Our own words: ASCII and the signs → ← · – … µ only. Cut at the terminal's width. */
 void show_line_text(struct show_line *l, const char *text);
 void show_line_format(struct show_line *l, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -66,7 +66,7 @@ void show_line_safe(struct show_line *l, struct bytes in, unsigned room, bool mo
 /* Bytes as "00 ff 12 …". */
 void show_line_hex(struct show_line *l, struct bytes in, unsigned room, bool more);
 
-/* Foreign text in full, however long. */
+/* Foreign text in full, however long: the terminal wraps it. */
 void show_line_whole(struct show_line *l, struct bytes in);
 
 /* The line break; 0 or the output's error. */

@@ -88,19 +88,23 @@ static int put_body(struct show *s, const struct capture_moment *at)
 
 static void put_tls(struct show *s, uint8_t is_tls, const struct capture_tls *tls)
 {
+    struct buf facts = { 0 };
+
     if (is_tls == 0) {
         return;
     }
-    show_line_text(&s->line, ", ");
-    show_text_words(s, tls->version);
+    show_out_note(&s->out, buf_put(&facts, tls->version));
     if (tls->server_name.len > 0) {
-        show_line_text(&s->line, " for ");
-        show_text_words(s, tls->server_name);
+        show_out_note(&s->out, buf_put_text(&facts, " for "));
+        show_out_note(&s->out, buf_put(&facts, tls->server_name));
     }
     if (tls->cipher.len > 0) {
-        show_line_text(&s->line, ", ");
-        show_text_words(s, tls->cipher);
+        show_out_note(&s->out, buf_put_text(&facts, ", "));
+        show_out_note(&s->out, buf_put(&facts, tls->cipher));
     }
+    show_line_text(&s->line, ", ");
+    show_text_words(s, buf_bytes(&facts));
+    buf_deinit(&facts);
 }
 
 static int put_open(struct show *s, const struct capture_moment *at)

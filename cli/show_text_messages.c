@@ -82,7 +82,7 @@ static void put_payload(struct show *s, const struct capture_message *m)
         show_line_hex(&s->line, in, show_line_room(&s->line), m->cut);
     } else if (opcode == WIRE_OP_CLOSE && !s->options.frames) {
         put_close(s, m);
-    } else if (opcode == WIRE_OP_TEXT ||
+    } else if ((opcode == WIRE_OP_TEXT && !s->options.frames) ||
                (opcode != WIRE_OP_BINARY && show_text_looks_like(in))) {
         show_line_safe(&s->line, in, show_line_room(&s->line), m->cut);
     } else {

@@ -130,21 +130,33 @@ static void keeps_first_and_last_time(void **state)
     assert_int_equal(seen, 1);
 }
 
+static void orphan(struct transcript *t, uint8_t first, const char *payload)
+{
+    struct capture_record r = { .type = CAPTURE_FRAME, .connection = 1 };
+
+    r.u.frame.from = CLIENT;
+    r.u.frame.frame = (struct capture_frame){ .first = first,
+                                              .payload_len = strlen(payload),
+                                              .faults = WIRE_FAULT_ORPHAN,
+                                              .payload = bytes_of(payload) };
+    feed(t, &r);
+}
+
 static void names_what_does_not_belong(void **state)
 {
     struct transcript *t = *state;
 
     shake(t, NULL);
-    frame(t, CLIENT, LAST, bytes_of("orphan"));
-    frame(t, CLIENT, GOES_ON, bytes_of("another"));
-    expect(t, "c>s op 0 6 \"orphan\"\n"
-              "c>s op 0 7 \"another\"\n");
+    orphan(t, LAST, "orphan");
+    orphan(t, GOES_ON, "another");
+    expect(t, "c>s op 0 6 \"orphan\" !orphan\n"
+              "c>s op 0 7 \"another\" !orphan\n");
     frame(t, CLIENT, TEXT_START, bytes_of("cut off"));
     frame(t, CLIENT, TEXT, bytes_of("by this"));
-    frame(t, CLIENT, LAST, bytes_of("late"));
+    orphan(t, LAST, "late");
     expect(t, "c>s op 1 #1 7 \"cut off\" incomplete\n"
               "c>s op 1 #2 7 \"by this\"\n"
-              "c>s op 0 4 \"late\"\n");
+              "c>s op 0 4 \"late\" !orphan\n");
     frame(t, CLIENT, WIRE_FIN | 11, bytes_of("reserved"));
     frame(t, CLIENT, WIRE_FIN | 3, bytes_of("too"));
     frame(t, CLIENT, WIRE_OP_PING, bytes_of("no FIN"));
@@ -313,7 +325,7 @@ static void damage_breaks_what_is_in_progress(void **state)
     frame(t, CLIENT, LAST, bytes_of("its end"));
     frame(t, SERVER, TEXT, bytes_of("whole again"));
     expect(t, "s>c stray \"a frame\"\n"
-              "c>s op 0 7 \"its end\"\n"
+              "c>s op 0 7 \"its end\" incomplete\n"
               "s>c op 1 #2 11 \"whole again\"\n");
 }
 
