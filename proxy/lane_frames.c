@@ -1,5 +1,5 @@
 #include "base/alloc.h"
-#include "proxy/session_state.h"
+#include "proxy/faults.h"
 #include "wire/mask.h"
 
 #include <assert.h>
@@ -91,7 +91,8 @@ static int record_piece(struct proxy_session *s, const struct piece *p)
 }
 
 /* Header bytes that were held back since the last read go out before their frame. */
-static int send_held_header(struct proxy_session *s, enum side from, size_t held)
+static int send_held_header(struct proxy_session *s, enum side from, size_t held,
+                            int64_t now_ns)
 {
     uint8_t raw[WIRE_FRAME_HEADER_MAX];
     struct slice copy;
@@ -100,7 +101,7 @@ static int send_held_header(struct proxy_session *s, enum side from, size_t held
     wire_frame_encode(&s->lanes[from].frame, raw);
     r = slice_copy(bytes_make(raw, held), &copy);
     if (r == 0) {
-        r = proxy_session_send(s, side_other(from), copy);
+        r = proxy_session_send(s, side_other(from), copy, now_ns);
         chunk_unref(copy.chunk);
     }
     return r;
@@ -125,7 +126,7 @@ static int frame_done(struct proxy_session *s, enum side from, int64_t now_ns)
     }
     r = proxy_answer_close(s, to, now_ns);
     if (r == 0 && is_close && s->state == PROXY_DRAINING) {
-        r = proxy_session_end_out(s, from, CAPTURE_END_FIN);
+        r = proxy_session_end_out(s, from, CAPTURE_END_FIN, now_ns);
     }
     return r;
 }
@@ -137,16 +138,32 @@ struct span {
     size_t at;   /* offset of the next byte to look at */
 };
 
-static int pass_on(struct proxy_session *s, enum side from, struct span *p)
+static int pass_on(struct proxy_session *s, enum side from, struct span *p,
+                   int64_t now_ns)
 {
     struct slice part = { p->in.chunk, p->in.off + p->sent, p->at - p->sent };
 
     p->sent = p->at;
-    return forwards(s, from) ? proxy_session_send(s, side_other(from), part) : 0;
+    return forwards(s, from) ? proxy_session_send(s, side_other(from), part, now_ns) : 0;
+}
+
+/* Do rules want this frame kept back? Then what came before it goes on now. */
+static int hold_frame(struct proxy_session *s, enum side from, struct span *p,
+                      int64_t now_ns)
+{
+    struct proxy_frames *lane = &s->lanes[from];
+    int r = proxy_held_begin(s, from, &lane->held, now_ns);
+
+    if (r < 0 || !lane->held) {
+        return r;
+    }
+    r = pass_on(s, from, p, now_ns);
+    return r == 0 ? proxy_held_header(s, from) : r;
 }
 
 /* Read a header. 1: it is not complete, the input is used up and nothing goes on. */
-static int take_header(struct proxy_session *s, enum side from, struct span *p)
+static int take_header(struct proxy_session *s, enum side from, struct span *p,
+                       int64_t now_ns)
 {
     struct proxy_frames *lane = &s->lanes[from];
     size_t held = lane->decoder.have, used;
@@ -154,15 +171,22 @@ static int take_header(struct proxy_session *s, enum side from, struct span *p)
     int r = wire_frame_decode(&lane->decoder, rest, &used, &lane->frame);
 
     if (r == WIRE_FRAME_PARTIAL) {
-        r = pass_on(s, from, p);
+        r = pass_on(s, from, p, now_ns);
         p->at += used;
         p->sent = p->at;
         return r < 0 ? r : 1;
     }
-    p->at += used;
     lane->payload_left = lane->frame.payload_len;
     lane->payload_at = 0;
-    return held > 0 && forwards(s, from) ? send_held_header(s, from, held) : 0;
+    if (s->faults != NULL) {
+        r = hold_frame(s, from, p, now_ns);
+    }
+    p->at += used;
+    if (r < 0 || lane->held) {
+        p->sent = p->at;
+        return r;
+    }
+    return held > 0 && forwards(s, from) ? send_held_header(s, from, held, now_ns) : 0;
 }
 
 static int take_payload(struct proxy_session *s, enum side from, struct span *p,
@@ -177,15 +201,25 @@ static int take_payload(struct proxy_session *s, enum side from, struct span *p,
     len = len < CAPTURE_PIECE_MAX ? len : CAPTURE_PIECE_MAX;
     piece.wire = (struct slice){ p->in.chunk, p->in.off + p->at, (size_t)len };
     r = record_piece(s, &piece);
+    if (r == 0 && lane->held) {
+        r = proxy_held_payload(s, from, slice_bytes(piece.wire));
+    }
     lane->payload_at += len;
     lane->payload_left -= len;
     p->at += (size_t)len;
+    if (lane->held) {
+        p->sent = p->at;
+    }
     if (r < 0 || lane->payload_left > 0) {
         return r;
     }
+    if (lane->held) {
+        lane->held = false;
+        return proxy_held_end(s, from, now_ns);
+    }
     if (wire_frame_opcode(&lane->frame) == WIRE_OP_CLOSE ||
         s->legs[side_other(from)].close_wanted) {
-        r = pass_on(s, from, p);
+        r = pass_on(s, from, p, now_ns);
         return r == 0 ? frame_done(s, from, now_ns) : r;
     }
     return 0;
@@ -202,7 +236,7 @@ int proxy_frames_pass(struct proxy_session *s, enum side from, struct slice in,
         bool starts = lane->payload_left == 0;
 
         if (starts) {
-            r = take_header(s, from, &p);
+            r = take_header(s, from, &p, now_ns);
         }
         if (r == 0) {
             r = take_payload(s, from, &p, starts, now_ns);
@@ -211,7 +245,7 @@ int proxy_frames_pass(struct proxy_session *s, enum side from, struct slice in,
     if (r < 0) {
         return r;
     }
-    r = pass_on(s, from, &p);
+    r = pass_on(s, from, &p, now_ns);
     return r == 0 ? proxy_session_settle(s, now_ns) : r;
 }
 
@@ -221,6 +255,12 @@ int proxy_frames_finish(struct proxy_session *s, enum side from, int64_t now_ns)
     struct slice copy;
     int r;
 
+    if (s->faults != NULL) {
+        r = proxy_held_finish(s, from, now_ns);
+        if (r < 0) {
+            return r;
+        }
+    }
     if (d->have == 0) {
         return 0;
     }
@@ -231,7 +271,7 @@ int proxy_frames_finish(struct proxy_session *s, enum side from, int64_t now_ns)
     }
     r = proxy_tap_raw(s->shared->tap, s->number, now_ns, from, copy);
     if (r == 0 && forwards(s, from)) {
-        r = proxy_session_send(s, side_other(from), copy);
+        r = proxy_session_send(s, side_other(from), copy, now_ns);
     }
     chunk_unref(copy.chunk);
     return r;

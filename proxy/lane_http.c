@@ -207,7 +207,7 @@ int proxy_http_body(struct proxy_session *s, enum side from, struct slice in,
     if (s->shared->tap->block != NULL) {
         err = capture_encode(s->shared->tap->block, &r, &keep);
     }
-    return err == 0 ? proxy_session_send(s, side_other(from), in) : err;
+    return err == 0 ? proxy_session_send(s, side_other(from), in, now_ns) : err;
 }
 
 int proxy_http_finish(struct proxy_session *s, enum side from, int64_t now_ns)
@@ -235,7 +235,7 @@ int proxy_http_finish(struct proxy_session *s, enum side from, int64_t now_ns)
     }
     r = proxy_tap_raw(s->shared->tap, s->number, now_ns, from, head);
     if (r == 0 && (s->state == PROXY_OPEN)) {
-        r = proxy_session_send(s, side_other(from), head);
+        r = proxy_session_send(s, side_other(from), head, now_ns);
     }
     chunk_unref(head.chunk);
     return r;

@@ -1,5 +1,4 @@
-#include "base/sm.h"
-#include "proxy/session_state.h"
+#include "proxy/faults.h"
 #include "wire/handshake.h"
 
 #include <assert.h>
@@ -61,36 +60,69 @@ static int connect_first(struct proxy_session *s, struct slice head, int64_t now
     return proxy_session_output(s, PROXY_CONNECT, SERVER);
 }
 
+int proxy_http_proceed(struct proxy_session *s, int64_t now_ns)
+{
+    struct slice head = s->http->first;
+    int r;
+
+    s->http->first = (struct slice){ 0 };
+    if (s->state == PROXY_WAITING) {
+        r = connect_first(s, head, now_ns);
+    } else {
+        r = proxy_session_send(s, SERVER, head, now_ns);
+    }
+    chunk_unref(head.chunk);
+    return r;
+}
+
+/* The head that the backend must see: with what rules change, then Host and Origin. */
+static int put_sent(const struct proxy_session *s, struct bytes head, struct buf *out)
+{
+    struct wire_head h;
+    int r = wire_head_parse(head, true, &h);
+
+    return r < 0 || s->shared->config->keep_host ? buf_put(out, head)
+                                                 : put_rewritten(s, head, &h, out);
+}
+
+static int ask_rules(struct proxy_session *s, struct bytes head, struct buf *changed,
+                     struct proxy_ruling *ruling, int64_t now_ns)
+{
+    int r = proxy_faults_request(s, head, changed, ruling, now_ns);
+
+    return r == 0 && changed->len == 0 ? buf_put(changed, head) : r;
+}
+
 static int request_head(struct proxy_session *s, int64_t now_ns)
 {
     struct bytes head = wire_http_head(s->http->reader[CLIENT]);
+    struct proxy_ruling ruling = { .count = 0 };
+    struct buf changed = { 0 }, sent = { 0 };
     struct wire_head h;
-    struct buf sent = { 0 };
-    struct slice out;
     int r = wire_head_parse(head, true, &h);
 
     assert(r == 0);
     note_exchange(s, head, &h);
-    if (s->shared->config->keep_host) {
-        r = buf_put(&sent, head);
-    } else {
-        r = put_rewritten(s, head, &h, &sent);
+    if (s->faults != NULL) {
+        r = ask_rules(s, head, &changed, &ruling, now_ns);
+    }
+    if (r == 0) {
+        r = put_sent(s, changed.len > 0 ? buf_bytes(&changed) : head, &sent);
     }
     if (r == 0) {
         r = proxy_http_record_head(s, CAPTURE_REQUEST, s->http->last_number, head,
                                    buf_bytes(&sent), now_ns);
     }
     if (r == 0) {
-        r = slice_copy(buf_bytes(&sent), &out);
+        r = slice_copy(buf_bytes(&sent), &s->http->first);
     }
+    buf_deinit(&changed);
     buf_deinit(&sent);
     if (r < 0) {
         return r;
     }
-    r = s->state == PROXY_WAITING ? connect_first(s, out, now_ns)
-                                  : proxy_session_send(s, SERVER, out);
-    chunk_unref(out.chunk);
-    return r;
+    return ruling.count > 0 ? proxy_faults_rule_request(s, &ruling, now_ns)
+                            : proxy_http_proceed(s, now_ns);
 }
 
 /* Answered only after the answers to the requests before it. */

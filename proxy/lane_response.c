@@ -1,4 +1,4 @@
-#include "proxy/session_state.h"
+#include "proxy/faults.h"
 #include "wire/handshake.h"
 
 #include <assert.h>
@@ -18,27 +18,58 @@ static uint8_t rsv_of(struct bytes head, const struct wire_head *h)
     return deflate.agreed ? WIRE_RSV1 : 0;
 }
 
+/* Record and pass on a head, with what rules change in it. */
+static int pass_head(struct proxy_session *s, struct bytes head, unsigned status,
+                     int64_t now_ns)
+{
+    struct proxy_ruling ruling = { .count = 0 };
+    struct buf changed = { 0 };
+    struct slice out;
+    struct bytes sent = head;
+    int r = 0;
+
+    if (s->faults != NULL) {
+        r = proxy_faults_response(s, head, status, &changed, &ruling, now_ns);
+        sent = changed.len > 0 ? buf_bytes(&changed) : head;
+    }
+    if (r == 0) {
+        r = proxy_http_record_head(s, CAPTURE_RESPONSE, proxy_http_answering(s), head,
+                                   sent, now_ns);
+    }
+    if (r == 0) {
+        r = proxy_faults_record_ruling(s, &ruling, SERVER, now_ns);
+    }
+    if (r == 0) {
+        r = slice_copy(sent, &out);
+    }
+    if (r == 0) {
+        r = proxy_session_send(s, CLIENT, out, now_ns);
+        chunk_unref(out.chunk);
+    }
+    buf_deinit(&changed);
+    return r;
+}
+
+static bool opens_websocket(const struct proxy_session *s)
+{
+    return s->http->status == 101 && s->http->exchange_count > 0 &&
+           s->http->exchanges[0].is_websocket;
+}
+
 static int response_head(struct proxy_session *s, uint8_t *rsv, int64_t now_ns)
 {
     struct bytes head = wire_http_head(s->http->reader[SERVER]);
     struct wire_head h;
-    struct slice out;
     int r = wire_head_parse(head, false, &h);
 
     assert(r == 0);
     s->http->status = h.status;
     s->http->body_kept[SERVER] = 0;
     *rsv = h.status == 101 ? rsv_of(head, &h) : 0;
-    r = proxy_http_record_head(s, CAPTURE_RESPONSE, proxy_http_answering(s), head, head,
-                               now_ns);
-    if (r == 0) {
-        r = slice_copy(head, &out);
-    }
-    if (r == 0) {
-        r = proxy_session_send(s, CLIENT, out);
-        chunk_unref(out.chunk);
-    }
-    return r;
+    r = pass_head(s, head, h.status, now_ns);
+    return r == 0 && s->faults != NULL && opens_websocket(s)
+               ? proxy_faults_open(s, head)
+               : r;
 }
 
 static int go_on_waiting_client(struct proxy_session *s, bool switch_refused,
@@ -58,6 +89,8 @@ static int go_on_waiting_client(struct proxy_session *s, bool switch_refused,
         return proxy_http_release(s, now_ns);
     case PROXY_WAIT_PIPELINE:
         return proxy_http_release(s, now_ns);
+    case PROXY_WAIT_RULE:
+        return proxy_faults_request_due(s, now_ns);
     case PROXY_WAIT_REFUSE:
         return h->exchange_count == 0
                    ? proxy_answer(s, h->refuse_status, h->refuse_why, now_ns)
@@ -119,9 +152,7 @@ static int response_bad(struct proxy_session *s, const char *why, struct slice r
 static int switched(struct proxy_session *s, uint8_t rsv, struct slice rest,
                     int64_t now_ns)
 {
-    bool is_websocket =
-        s->http->exchange_count > 0 && s->http->exchanges[0].is_websocket;
-    int r = proxy_http_leave(s, is_websocket, rsv, now_ns);
+    int r = proxy_http_leave(s, opens_websocket(s), rsv, now_ns);
 
     if (r == 0 && s->stop_wanted) {
         r = proxy_session_stop_now(s, now_ns);

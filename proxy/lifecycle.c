@@ -1,6 +1,6 @@
 #include "base/alloc.h"
 #include "base/sm.h"
-#include "proxy/session_state.h"
+#include "proxy/faults.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -44,6 +44,7 @@ static int64_t next_deadline(const struct proxy_session *s)
     if (s->state == PROXY_DONE) {
         return PROXY_NEVER;
     }
+    at = earlier(at, proxy_faults_next_at(s));
     if (s->state == PROXY_WAITING || s->state == PROXY_OPEN) {
         at = earlier(at, after(s->head_at, c->head_timeout_ns));
         at = earlier(at, after(s->active_at, c->idle_timeout_ns));
@@ -87,7 +88,7 @@ static int finish(struct proxy_session *s, int64_t now_ns)
                  (unsigned long long)s->late_dropped);
         r = proxy_tap_note(s->shared->tap, s->number, now_ns, text);
     }
-    if (r == 0) {
+    if (r == 0 && s->opened) {
         r = record_end(s, CLIENT, now_ns);
     }
     if (r == 0) {
@@ -98,6 +99,39 @@ static int finish(struct proxy_session *s, int64_t now_ns)
     }
     proxy_session_move(s, PROXY_DONE);
     return r;
+}
+
+int proxy_session_end_out(struct proxy_session *s, enum side to, enum capture_end kind,
+                          int64_t now_ns)
+{
+    if (!s->legs[to].ended_out && s->faults != NULL &&
+        proxy_faults_hold_end(s, to, kind, now_ns)) {
+        return 0;
+    }
+    return proxy_session_end_out_now(s, to, kind);
+}
+
+int proxy_session_end_out_now(struct proxy_session *s, enum side to,
+                              enum capture_end kind)
+{
+    if (s->legs[to].ended_out) {
+        return 0;
+    }
+    s->legs[to].ended_out = true;
+    return proxy_session_output(
+        s, kind == CAPTURE_END_TRUNCATED ? PROXY_CUT : PROXY_FIN, to);
+}
+
+int proxy_session_cut(struct proxy_session *s, enum capture_end kind, int64_t now_ns)
+{
+    int r = proxy_session_output(s, PROXY_RESET, CLIENT);
+
+    if (r == 0) {
+        r = proxy_session_output(s, PROXY_RESET, SERVER);
+    }
+    s->legs[CLIENT].ended_out = s->legs[SERVER].ended_out = true;
+    s->ended_by = (uint8_t)kind;
+    return r == 0 ? finish(s, now_ns) : r;
 }
 
 static bool leg_over(const struct proxy_session *s, enum side side)
@@ -123,8 +157,7 @@ int proxy_session_drain(struct proxy_session *s, enum capture_end kind, int64_t 
     s->head_at = PROXY_NEVER;
     s->deadline_at = after(now_ns, s->shared->config->linger_ns);
     for (int side = CLIENT; side <= SERVER && r == 0; side++) {
-        r = proxy_session_pause(s, (enum side)side,
-                                PROXY_PAUSE_QUEUE | PROXY_PAUSE_WAIT, false);
+        r = proxy_session_pause(s, (enum side)side, PROXY_PAUSE_ALL, false);
     }
     if (r == 0 && s->state == PROXY_CONNECTING) {
         r = proxy_session_output(s, PROXY_RESET, SERVER);
@@ -139,7 +172,7 @@ int proxy_session_drain(struct proxy_session *s, enum capture_end kind, int64_t 
 static int head_too_slow(struct proxy_session *s, int64_t now_ns)
 {
     if (wire_http_head(s->http->reader[CLIENT]).len == 0) {
-        int r = proxy_session_end_out(s, CLIENT, CAPTURE_END_FIN);
+        int r = proxy_session_end_out(s, CLIENT, CAPTURE_END_FIN, now_ns);
 
         return r == 0 ? proxy_session_drain(s, CAPTURE_END_TIMEOUT, now_ns) : r;
     }
@@ -180,7 +213,10 @@ int proxy_session_wake(struct proxy_session *s, int64_t now_ns)
     int r = 0;
 
     s->wake_at = PROXY_NEVER;
-    if (s->state != PROXY_DONE) {
+    if (s->faults != NULL && s->state != PROXY_DONE) {
+        r = proxy_faults_wake(s, now_ns);
+    }
+    if (r == 0 && s->state != PROXY_DONE) {
         r = expired(s, now_ns);
     }
     return r == 0 ? proxy_session_arm(s) : r;
@@ -188,14 +224,17 @@ int proxy_session_wake(struct proxy_session *s, int64_t now_ns)
 
 int proxy_session_stop_now(struct proxy_session *s, int64_t now_ns)
 {
-    int r = 0;
+    int r = proxy_faults_flush(s, now_ns);
 
+    if (s->state == PROXY_DONE || s->state == PROXY_DRAINING) {
+        return r;
+    }
     for (int side = CLIENT; side <= SERVER && r == 0; side++) {
         if (s->mode == PROXY_FRAMES) {
             s->legs[side].close_wanted = true;
             r = proxy_answer_close(s, (enum side)side, now_ns);
         } else if (side == CLIENT || s->connected) {
-            r = proxy_session_end_out(s, (enum side)side, CAPTURE_END_FIN);
+            r = proxy_session_end_out(s, (enum side)side, CAPTURE_END_FIN, now_ns);
         }
     }
     return r == 0 ? proxy_session_drain(s, CAPTURE_END_STOP, now_ns) : r;
@@ -214,7 +253,10 @@ int proxy_session_stop(struct proxy_session *s, unsigned code, const char *reaso
     if (s->stop_reason == NULL) {
         return -ENOMEM;
     }
-    s->stop_code = (uint16_t)code;
+    for (int side = CLIENT; side <= SERVER; side++) {
+        s->legs[side].close_code = (uint16_t)code;
+        s->legs[side].says_reason = true;
+    }
     memcpy(s->mask, mask, sizeof(s->mask));
     s->stop_wanted = true;
     if (s->state == PROXY_OPEN && s->mode == PROXY_HTTP &&
@@ -253,7 +295,7 @@ static int end_of_direction(struct proxy_session *s, enum side side,
     case PROXY_WAITING:
         r = proxy_http_finish(s, side, now_ns);
         if (r == 0) {
-            r = proxy_session_end_out(s, CLIENT, kind);
+            r = proxy_session_end_out(s, CLIENT, kind, now_ns);
         }
         break;
     case PROXY_CONNECTING:
@@ -269,7 +311,7 @@ static int end_of_direction(struct proxy_session *s, enum side side,
         r = proxy_session_fin_from(s, side, kind, now_ns);
         break;
     case PROXY_DRAINING:
-        r = proxy_session_end_out(s, side, kind);
+        r = proxy_session_end_out(s, side, kind, now_ns);
         break;
     case PROXY_DONE:
         break;
@@ -314,5 +356,5 @@ int proxy_session_fin_from(struct proxy_session *s, enum side from,
     case PROXY_TUNNEL:
         break;
     }
-    return r == 0 ? proxy_session_end_out(s, side_other(from), kind) : r;
+    return r == 0 ? proxy_session_end_out(s, side_other(from), kind, now_ns) : r;
 }

@@ -20,8 +20,18 @@ enum proxy_output_kind {
     PROXY_FIN,     /* end the direction to a side; with TLS, close_notify first */
     PROXY_CUT,     /* as FIN, without close_notify */
     PROXY_RESET,   /* RST to a side; a connect under way is given up */
+    PROXY_ACCEPT,  /* let the client in: begin TLS, or call proxy_session_opened */
     PROXY_WAKE,    /* call proxy_session_wake at a time, replacing an earlier one */
     PROXY_CLOSE,   /* the session is over: close what is still open */
+};
+
+/* What the listening TLS does wrong on purpose. */
+enum proxy_tls_fault {
+    PROXY_TLS_SOUND,
+    PROXY_TLS_EXPIRED,
+    PROXY_TLS_SELF_SIGNED,
+    PROXY_TLS_WRONG_HOST,
+    PROXY_TLS_ABORT,
 };
 
 struct proxy_output {
@@ -29,6 +39,7 @@ struct proxy_output {
     uint8_t kind;
     uint8_t side; /* enum side: SEND, READ, FIN, CUT, RESET */
     bool on;      /* READ */
+    uint8_t tls; /* ACCEPT: enum proxy_tls_fault */
     union {
         struct slice send; /* SEND */
         int64_t wake_at;   /* WAKE: monotonic; negative: never */

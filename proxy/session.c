@@ -1,4 +1,4 @@
-#include "proxy/session_state.h"
+#include "proxy/faults.h"
 
 #include "base/alloc.h"
 
@@ -25,8 +25,8 @@ struct proxy_session *proxy_session_new(const struct proxy_shared *shared,
     s->active_at = s->head_at = now_ns;
     s->deadline_at = s->wake_at = PROXY_NEVER;
     s->ended_by = CAPTURE_END_ERROR;
-    if (proxy_http_init(s) < 0) {
-        alloc_free(s);
+    if (proxy_http_init(s) < 0 || proxy_faults_init(s, now_ns) < 0) {
+        proxy_session_free(s);
         return NULL;
     }
     return s;
@@ -36,6 +36,7 @@ void proxy_session_free(struct proxy_session *s)
 {
     if (s != NULL) {
         proxy_http_deinit(s);
+        proxy_faults_deinit(s);
         alloc_free(s->stop_reason);
         alloc_free(s);
     }
@@ -58,8 +59,12 @@ int proxy_session_output(struct proxy_session *s, enum proxy_output_kind kind,
     return proxy_outputs_put(s->shared->outputs, &out);
 }
 
-int proxy_session_send(struct proxy_session *s, enum side to, struct slice bytes)
+int proxy_session_send(struct proxy_session *s, enum side to, struct slice bytes,
+                       int64_t now_ns)
 {
+    if (s->faults != NULL && s->faults->shapes[side_other(to)].on) {
+        return proxy_shape_send(s, to, bytes, now_ns);
+    }
     return proxy_outputs_send(s->shared->outputs, s->owner, to, bytes);
 }
 
@@ -82,23 +87,16 @@ int proxy_session_pause(struct proxy_session *s, enum side side, uint8_t reason,
     return proxy_outputs_put(s->shared->outputs, &out);
 }
 
-int proxy_session_end_out(struct proxy_session *s, enum side to, enum capture_end kind)
-{
-    if (s->legs[to].ended_out) {
-        return 0;
-    }
-    s->legs[to].ended_out = true;
-    return proxy_session_output(
-        s, kind == CAPTURE_END_TRUNCATED ? PROXY_CUT : PROXY_FIN, to);
-}
-
 /* ---- inputs ---- */
 
-static int record_open(struct proxy_session *s, const struct proxy_leg_facts *client,
+int proxy_session_record_open(struct proxy_session *s, const struct proxy_leg_facts *client,
                        int64_t now_ns)
 {
     struct capture_record r = { .type = CAPTURE_OPEN };
 
+    if (s->opened) {
+        return 0; /* a rule acted before TLS was done */
+    }
     s->opened = true;
     r.u.open.client = bytes_of(client->address);
     r.u.open.listen = bytes_of(client->local);
@@ -109,13 +107,49 @@ static int record_open(struct proxy_session *s, const struct proxy_leg_facts *cl
     return proxy_tap_put(s->shared->tap, s->number, now_ns, &r);
 }
 
+static int let_in(struct proxy_session *s, enum proxy_tls_fault tls)
+{
+    struct proxy_output out = { .owner = s->owner,
+                                .kind = PROXY_ACCEPT,
+                                .tls = (uint8_t)tls };
+
+    return proxy_outputs_put(s->shared->outputs, &out);
+}
+
+int proxy_session_accepted(struct proxy_session *s, const struct proxy_leg_facts *client,
+                           int64_t now_ns)
+{
+    struct proxy_admission admission = { .at = now_ns };
+    int r = 0;
+
+    if (s->faults != NULL) {
+        r = proxy_faults_accept(s, client, &admission, now_ns);
+    }
+    if (r < 0 || s->state == PROXY_DONE) {
+        return r;
+    }
+    if (admission.at == now_ns) {
+        r = let_in(s, admission.tls);
+    } else {
+        s->head_at = PROXY_NEVER;
+    }
+    return r == 0 ? proxy_session_arm(s) : r;
+}
+
+int proxy_session_let_in(struct proxy_session *s, int64_t now_ns)
+{
+    s->head_at = now_ns;
+    s->faults->accept_at = PROXY_NEVER;
+    return let_in(s, s->faults->accept_tls);
+}
+
 int proxy_session_opened(struct proxy_session *s, const struct proxy_leg_facts *client,
                          int64_t now_ns)
 {
     struct proxy_output read = {
         .owner = s->owner, .kind = PROXY_READ, .side = CLIENT, .on = true
     };
-    int r = record_open(s, client, now_ns);
+    int r = proxy_session_record_open(s, client, now_ns);
 
     if (r == 0) {
         r = proxy_outputs_put(s->shared->outputs, &read);
@@ -146,7 +180,7 @@ int proxy_session_pass(struct proxy_session *s, enum side from, struct slice in,
         return proxy_frames_pass(s, from, in, now_ns);
     case PROXY_TUNNEL:
         r = proxy_tap_raw(s->shared->tap, s->number, now_ns, from, in);
-        return r == 0 ? proxy_session_send(s, side_other(from), in) : r;
+        return r == 0 ? proxy_session_send(s, side_other(from), in, now_ns) : r;
     }
     abort();
 }
@@ -231,7 +265,7 @@ static int begin(struct proxy_session *s, int64_t now_ns)
     s->http->first = (struct slice){ 0 };
     proxy_session_move(s, PROXY_OPEN);
     if (r == 0) {
-        r = proxy_session_send(s, SERVER, first);
+        r = proxy_session_send(s, SERVER, first, now_ns);
     }
     chunk_unref(first.chunk);
     return r == 0 ? proxy_http_release(s, now_ns) : r;

@@ -16,6 +16,7 @@
 #include "proxy/output.h"
 #include "proxy/tap.h"
 
+struct inject_plan;
 struct proxy_session;
 
 /* What a session shares with all others; borrowed, outlives it. */
@@ -23,6 +24,7 @@ struct proxy_shared {
     const struct proxy_config *config;
     struct proxy_tap *tap;
     struct proxy_outputs *outputs;
+    struct inject_plan *plan; /* NULL: no rules */
     uint64_t turn; /* counts flushes; moved on by whoever performs the outputs */
 };
 
@@ -37,6 +39,11 @@ struct proxy_leg_facts {
 struct proxy_session *proxy_session_new(const struct proxy_shared *shared,
                                         uint32_t number, void *owner, int64_t now_ns);
 void proxy_session_free(struct proxy_session *s); /* takes NULL */
+
+/* The client was accepted; nothing of it was read yet. An ACCEPT follows, at once or, when
+ * a rule says so, later or never. `client` may lack what TLS will tell. */
+int proxy_session_accepted(struct proxy_session *s, const struct proxy_leg_facts *client,
+                           int64_t now_ns);
 
 /* The client is there (TLS done, if any): reading starts. */
 int proxy_session_opened(struct proxy_session *s, const struct proxy_leg_facts *client,

@@ -47,11 +47,18 @@ enum proxy_wait {
     PROXY_WAIT_CONNECT,  /* the backend is not there yet */
     PROXY_WAIT_SWITCH,   /* an upgrade was asked: the answer says what comes next */
     PROXY_WAIT_PIPELINE, /* PROXY_PIPELINE_MAX requests are under way */
+    PROXY_WAIT_RULE,     /* a rule delays its request */
     PROXY_WAIT_REFUSE,   /* a bad request is answered once those before it are */
 };
 
 /* Reasons not to read from a side; it is read when there is none. */
-enum { PROXY_PAUSE_QUEUE = 1, PROXY_PAUSE_WAIT = 2 };
+enum {
+    PROXY_PAUSE_QUEUE = 1,
+    PROXY_PAUSE_WAIT = 2,
+    PROXY_PAUSE_HELD = 4,  /* too much is delayed by rules */
+    PROXY_PAUSE_SHAPE = 8, /* too much waits for its bandwidth */
+    PROXY_PAUSE_ALL = 15,
+};
 
 /* What a dropped SEND left on the wire to a side. */
 enum proxy_lost { PROXY_LOST_NOTHING, PROXY_LOST_AT_BORDER, PROXY_LOST_IN_FRAME };
@@ -63,6 +70,8 @@ struct proxy_leg {
     bool ended_out;    /* we will say no more */
     bool close_passed; /* a close frame went to this side */
     bool close_wanted; /* one of ours must, at the next frame border */
+    bool says_reason;  /* with stop_reason */
+    uint16_t close_code;
 };
 
 /* One request from its head to the end of its answer. */
@@ -88,7 +97,7 @@ struct proxy_http {
     enum capture_end fin_kind;
     unsigned refuse_status; /* WAIT_REFUSE */
     const char *refuse_why;
-    struct slice first; /* WAIT_CONNECT: the request head to send */
+    struct slice first; /* WAIT_CONNECT, WAIT_RULE: the request head to send */
     struct slice *held; /* client input not yet processed, references ours */
     size_t held_count, held_cap;
     size_t held_len; /* bytes of all */
@@ -102,12 +111,14 @@ struct proxy_frames {
     uint64_t payload_left;
     uint64_t payload_at;
     bool border; /* the last flush left the wire between two frames */
+    bool held;   /* the frame in progress is gathered for the rules, not passed on */
 };
 
 struct proxy_session {
     const struct proxy_shared *shared;
     void *owner;
     struct proxy_http *http;
+    struct proxy_faults *faults; /* NULL: the run has no rules */
     struct proxy_frames lanes[2]; /* by the side that speaks */
     struct proxy_leg legs[2];
     int64_t active_at;     /* a byte last came */
@@ -125,7 +136,6 @@ struct proxy_session {
     bool connected; /* the backend's leg exists */
     bool stop_wanted;
     uint8_t mask[4];
-    uint16_t stop_code;
     char *stop_reason;
 };
 
@@ -133,9 +143,15 @@ struct proxy_session {
 
 int proxy_session_output(struct proxy_session *s, enum proxy_output_kind kind,
                          enum side side);
-int proxy_session_send(struct proxy_session *s, enum side to, struct slice bytes);
+int proxy_session_send(struct proxy_session *s, enum side to, struct slice bytes,
+                       int64_t now_ns);
 int proxy_session_pause(struct proxy_session *s, enum side side, uint8_t reason,
                         bool paused);
+/* Let a client in that a rule kept waiting. */
+int proxy_session_let_in(struct proxy_session *s, int64_t now_ns);
+/* The OPEN record, once. */
+int proxy_session_record_open(struct proxy_session *s,
+                              const struct proxy_leg_facts *client, int64_t now_ns);
 /* Process bytes in the current mode. */
 int proxy_session_pass(struct proxy_session *s, enum side from, struct slice in,
                        int64_t now_ns);
@@ -145,8 +161,14 @@ int proxy_session_pass(struct proxy_session *s, enum side from, struct slice in,
 void proxy_session_move(struct proxy_session *s, enum proxy_state to);
 /* Ask for a wake at the next deadline. */
 int proxy_session_arm(struct proxy_session *s);
-/* End the direction to `to` as the other side ended its own; once. */
-int proxy_session_end_out(struct proxy_session *s, enum side to, enum capture_end kind);
+/* End the direction to `to` as the other side ended its own; once. Behind what rules
+ * delay, or now. */
+int proxy_session_end_out(struct proxy_session *s, enum side to, enum capture_end kind,
+                          int64_t now_ns);
+int proxy_session_end_out_now(struct proxy_session *s, enum side to,
+                              enum capture_end kind);
+/* Both sides are reset, now. */
+int proxy_session_cut(struct proxy_session *s, enum capture_end kind, int64_t now_ns);
 /* The last word is said: wait linger_ns for the peers, then close. */
 int proxy_session_drain(struct proxy_session *s, enum capture_end kind, int64_t now_ns);
 /* What proxy_session_stop asked for: say goodbye to both sides. */
@@ -192,6 +214,8 @@ static inline struct slice proxy_slice_rest(struct slice in, size_t at)
 
 int proxy_http_pass_client(struct proxy_session *s, struct slice in, int64_t now_ns);
 int proxy_http_pass_server(struct proxy_session *s, struct slice in, int64_t now_ns);
+/* The request whose head is in `first` goes on its way. */
+int proxy_http_proceed(struct proxy_session *s, int64_t now_ns);
 int proxy_http_response_done(struct proxy_session *s, int64_t now_ns);
 
 /* ---- lane_frames.c ---- */
@@ -203,6 +227,10 @@ int proxy_frames_finish(struct proxy_session *s, enum side from, int64_t now_ns)
 
 /* ---- answer.c ---- */
 
+struct inject_act;
+/* The answer that a status rule gives, then FIN, then DRAINING. */
+int proxy_answer_rule(struct proxy_session *s, const struct inject_act *a,
+                      const char *rule, int64_t now_ns);
 /* An HTTP answer with a JSON body, then FIN, then DRAINING. */
 int proxy_answer(struct proxy_session *s, unsigned status, const char *why,
                  int64_t now_ns);

@@ -1,0 +1,237 @@
+#include "base/alloc.h"
+#include "inject/chance.h"
+#include "inject/plan_state.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* All rules that hold for an event and whose action is in `actions`, until one ends it.
+ */
+static size_t collect(struct inject_connection *c, const struct inject_event *e,
+                      uint64_t actions, struct inject_fired out[INJECT_FIRED_MAX])
+{
+    static const uint64_t ends = UINT64_C(1) << INJECT_RESET |
+                                 UINT64_C(1) << INJECT_HANG |
+                                 UINT64_C(1) << INJECT_STATUS;
+    size_t count = 0;
+
+    for (size_t i = 0; i < c->plan->rules->count && count < INJECT_FIRED_MAX; i++) {
+        uint64_t bit = UINT64_C(1) << c->plan->rules->at[i].act.action;
+
+        if ((actions & bit) == 0 || !inject_rule_holds(c, i, e, &out[count])) {
+            continue;
+        }
+        inject_connection_count(c, i);
+        count++;
+        if ((ends & bit) != 0) {
+            break;
+        }
+    }
+    return count;
+}
+
+static uint64_t bit(enum inject_action a)
+{
+    return UINT64_C(1) << a;
+}
+
+size_t inject_on_accept(struct inject_connection *c, int64_t since_start_ns,
+                        struct inject_fired out[INJECT_FIRED_MAX])
+{
+    struct inject_event e = { .stage = INJECT_STAGE_CONNECTION,
+                              .now_ns = since_start_ns };
+
+    if (inject_connection_fit(c) < 0) {
+        return 0;
+    }
+    return collect(c, &e, UINT64_MAX, out);
+}
+
+static int remember(struct inject_connection *c, struct bytes head)
+{
+    uint8_t *copy = alloc_resize(c->head, head.len);
+
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(copy, head.at, head.len);
+    c->head = copy;
+    c->head_len = head.len;
+    inject_match_head(c);
+    return 0;
+}
+
+/* Connection rules without path and headers had their turn when it was accepted. */
+static size_t late_connection_rules(struct inject_connection *c, int64_t now_ns,
+                                    struct inject_fired out[INJECT_FIRED_MAX])
+{
+    struct inject_event e = { .stage = INJECT_STAGE_CONNECTION, .now_ns = now_ns };
+    size_t count = 0;
+
+    for (size_t i = 0; i < c->plan->rules->count && count < INJECT_FIRED_MAX; i++) {
+        const struct inject_rule *r = &c->plan->rules->at[i];
+        bool late = r->when.path != NULL || r->when.header_count > 0;
+
+        if (late && c->memory[i].fired == 0 &&
+            inject_rule_holds(c, i, &e, &out[count])) {
+            inject_connection_count(c, i);
+            count++;
+        }
+    }
+    return count;
+}
+
+size_t inject_on_request(struct inject_connection *c, struct bytes head,
+                         int64_t since_start_ns,
+                         struct inject_fired out[INJECT_FIRED_MAX])
+{
+    struct inject_event e = { .stage = INJECT_STAGE_HANDSHAKE,
+                              .has_from = true,
+                              .from = CLIENT,
+                              .number = ++c->requests,
+                              .now_ns = since_start_ns };
+    size_t count;
+
+    if (inject_connection_fit(c) < 0 || remember(c, head) < 0) {
+        return 0;
+    }
+    count = late_connection_rules(c, since_start_ns, out);
+    return count > 0 ? count
+                     : collect(c, &e,
+                               bit(INJECT_STATUS) | bit(INJECT_HANDSHAKE_DELAY) |
+                                   bit(INJECT_SET_HEADER) | bit(INJECT_DROP_HEADER),
+                               out);
+}
+
+size_t inject_on_response(struct inject_connection *c, bool switches,
+                          int64_t since_start_ns,
+                          struct inject_fired out[INJECT_FIRED_MAX])
+{
+    struct inject_event e = { .stage = INJECT_STAGE_HANDSHAKE,
+                              .has_from = true,
+                              .from = SERVER,
+                              .number = ++c->responses,
+                              .now_ns = since_start_ns };
+
+    if (inject_connection_fit(c) < 0) {
+        return 0;
+    }
+    return collect(c, &e,
+                   bit(INJECT_SET_HEADER) | bit(INJECT_DROP_HEADER) |
+                       (switches ? bit(INJECT_BAD_ACCEPT) | bit(INJECT_SUBPROTOCOL) |
+                                       bit(INJECT_EXTENSION)
+                                 : 0),
+                   out);
+}
+
+size_t inject_on_stream(struct inject_connection *c, enum side from,
+                        int64_t since_start_ns,
+                        struct inject_fired out[INJECT_FIRED_MAX])
+{
+    struct inject_event e = { .stage = INJECT_STAGE_STREAM,
+                              .has_from = true,
+                              .from = from,
+                              .now_ns = since_start_ns };
+
+    if (inject_connection_fit(c) < 0) {
+        return 0;
+    }
+    return collect(c, &e, UINT64_MAX, out);
+}
+
+/* ---- which messages need asking ---- */
+
+bool inject_cares(struct inject_connection *c, enum side from)
+{
+    const struct inject_rules *rules = c->plan->rules;
+
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct inject_rule *r = &rules->at[i];
+
+        if (inject_action_stage(r->act.action) == INJECT_STAGE_MESSAGE &&
+            !c->memory[i].impossible && (!r->when.has_from || r->when.from == from) &&
+            inject_ranges_hold(&r->when.connection, c->number)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is known of a message when its first frame begins. */
+static struct inject_event beginning(const struct inject_connection *c, enum side from,
+                                     enum inject_opcode kind, int64_t now_ns)
+{
+    return (struct inject_event){
+        .stage = INJECT_STAGE_MESSAGE,
+        .has_from = true,
+        .from = from,
+        .kind = kind,
+        .number = c->messages[from][inject_kind_index(kind)] + 1,
+        .now_ns = now_ns,
+    };
+}
+
+bool inject_may_hold(struct inject_connection *c, enum side from, enum inject_opcode kind,
+                     int64_t since_start_ns)
+{
+    struct inject_event e = beginning(c, from, kind, since_start_ns);
+    struct inject_fired unused;
+
+    if (inject_connection_fit(c) < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < c->plan->rules->count; i++) {
+        if (inject_rule_holds(c, i, &e, &unused)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void inject_skip(struct inject_connection *c, enum side from, enum inject_opcode kind)
+{
+    c->messages[from][inject_kind_index(kind)]++;
+}
+
+size_t inject_on_oversize(struct inject_connection *c, enum side from,
+                          enum inject_opcode kind, int64_t since_start_ns,
+                          struct inject_fired out[INJECT_FIRED_MAX])
+{
+    struct inject_event e = beginning(c, from, kind, since_start_ns);
+    size_t count = 0;
+
+    if (inject_connection_fit(c) < 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < c->plan->rules->count && count < INJECT_FIRED_MAX; i++) {
+        if (inject_rule_holds(c, i, &e, &out[count])) {
+            out[count].failed = true;
+            out[count].why = "the message is too large to be judged (--max-message)";
+            count++;
+        }
+    }
+    inject_skip(c, from, kind);
+    return count;
+}
+
+uint64_t inject_max_message(const struct inject_connection *c)
+{
+    return c->plan->max_message;
+}
+
+uint64_t inject_message_number(const struct inject_connection *c, enum side from,
+                               enum inject_opcode kind)
+{
+    return c->messages[from][inject_kind_index(kind)];
+}
+
+uint64_t inject_connection_bits(const struct inject_connection *c, enum side from,
+                                uint64_t nth)
+{
+    struct inject_place place = { .seed = c->plan->seed,
+                                  .rule = "",
+                                  .connection = c->number,
+                                  .from = from };
+
+    return inject_chance_bits(&place, nth);
+}
