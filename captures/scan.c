@@ -257,18 +257,17 @@ int capture_scan_header(struct bytes in, struct capture_scan *out)
     return r;
 }
 
+static bool is_candidate(struct bytes in)
+{
+    uint8_t b = in.at[0];
+
+    return ((b >= 0x94 && b < 0xa0) || b == 0xdc) && (may_start(in) || may_be_cut(in));
+}
+
 size_t capture_scan_find(struct bytes in, size_t from)
 {
-    for (size_t at = from; at < in.len; at++) {
-        uint8_t b = in.at[at];
-
-        if ((b >= 0x94 && b < 0xa0) || b == 0xdc) {
-            struct bytes rest = bytes_from(in, at);
-
-            if (may_start(rest) || may_be_cut(rest)) {
-                return at;
-            }
-        }
+    while (from < in.len && !is_candidate(bytes_from(in, from))) {
+        from++;
     }
-    return in.len;
+    return from;
 }

@@ -333,6 +333,19 @@ static void print_option(const struct cli_option *o)
     printf("%-*s%s\n", HELP_COLUMN, left, o->help);
 }
 
+/* Apart from what is above by one empty line, whatever newlines stand at its ends. */
+static void print_paragraph(const char *text)
+{
+    int len;
+
+    text += strspn(text, "\n");
+    len = (int)strlen(text);
+    while (len > 0 && text[len - 1] == '\n') {
+        len--;
+    }
+    printf("\n%.*s\n", len, text);
+}
+
 static void print_help(const struct cli_command *c, const struct cli_option *table)
 {
     static const struct cli_option help = { .name = "help",
@@ -346,7 +359,7 @@ static void print_help(const struct cli_command *c, const struct cli_option *tab
     }
     print_option(&help);
     if (c->more != NULL) {
-        printf("\n%s\n", c->more);
+        print_paragraph(c->more);
     }
 }
 

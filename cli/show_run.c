@@ -3,9 +3,9 @@
 #include "cli/show_stats.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { POLL_MS = 50, PROGRESS_EVERY = 1024, PROGRESS_MS = 200 };
@@ -196,12 +196,19 @@ static int run_stats(struct run *run)
 }
 
 /* Beyond what the last read saw: what came since then counts. */
+static void nap(void)
+{
+    struct timespec span = { .tv_nsec = POLL_MS * CLOCK_NS_PER_MS };
+
+    (void)nanosleep(&span, NULL); /* an interrupt may end it early */
+}
+
 static void wait_for_growth(const struct run *run)
 {
     uint64_t seen = run->end.offset + run->end.len;
 
     while (!interrupted && run->source->size(run->source->object) == seen) {
-        (void)poll(NULL, 0, POLL_MS);
+        nap();
     }
 }
 
@@ -295,7 +302,7 @@ int show_run(struct show *s, const struct show_view *v, struct capture_source *s
     if (s->options.follow) {
         catch_interrupts();
         while (source->size(source->object) == 0 && !interrupted) {
-            (void)poll(NULL, 0, POLL_MS);
+            nap();
         }
     }
     r = capture_reader_new(source, &run.reader, e);

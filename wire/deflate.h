@@ -27,8 +27,9 @@ enum {
 
 /* Inflate one whole message payload (all frames joined) onto `out`, which grows by at
  * most `limit` bytes. 0, a WIRE_INFLATE_* value, or -ENOMEM (`out` is then as long as
- * before). Past the limit the rest is inflated and thrown away: the work is bounded by
- * the input's length times 1032. */
+ * before; when it was zlib that had no memory, later messages are CORRUPT). Past the
+ * limit the rest is inflated and thrown away: the work is bounded by the input's length
+ * times 1032. */
 int wire_inflate_message(struct wire_inflate *i, struct bytes in, size_t limit,
                          struct buf *out);
 

@@ -143,35 +143,19 @@ static void start_llhttp(struct wire_http *h)
     }
 }
 
-static void refuse_as_llhttp(struct wire_http *h, int err)
-{
-    const char *why = llhttp_get_error_reason(&h->parser);
-
-    switch (err) {
-    case HPE_INVALID_METHOD:
-        refuse(h, 501, "a method that is not known");
-        break;
-    case HPE_INVALID_VERSION:
-        refuse(h, 505, "the HTTP version is neither 1.1 nor 1.0");
-        break;
-    default:
-        refuse(h, 400, why != NULL && why[0] != '\0' ? why : "not valid HTTP");
-        break;
-    }
-}
-
 /* Returns how many bytes of `in` belong to the message; all, unless it ends or is wrong
  * in there. */
 static size_t ask_llhttp(struct wire_http *h, struct bytes in)
 {
-    int err = (int)llhttp_execute(&h->parser, (const char *)in.at, in.len);
+    llhttp_errno_t err = llhttp_execute(&h->parser, (const char *)in.at, in.len);
     const char *stop = llhttp_get_error_pos(&h->parser);
+    const char *why = llhttp_get_error_reason(&h->parser);
 
     if (err == HPE_OK) {
         return in.len;
     }
     if (!h->complete) {
-        refuse_as_llhttp(h, err);
+        refuse(h, 400, why != NULL && why[0] != '\0' ? why : "not valid HTTP");
     }
     return stop == NULL ? 0 : (size_t)((const uint8_t *)stop - in.at);
 }

@@ -30,8 +30,10 @@ def test_graceful_stop(record, listener, how):
         assert read_close(server, at_s)[0] == 1001
         client.send(frames.close(1001, mask=frames.MASK))
         server.send(frames.close(1001))
-        client.read_end()
-        server.read_end()
+        for end in (client, server):
+            assert end.read_end() == "fin"
+            end.close()
+    assert process_ended(w.pid, 1.5), "it waits for nobody"
     assert w.wait() == 0
     with pytest.raises(ConnectionRefusedError):
         raw.connect(w.port)

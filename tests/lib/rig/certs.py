@@ -32,6 +32,12 @@ def openssl(*args):
     return p.stdout
 
 
+def see_truncation(context):
+    """Tell a bare FIN from a close_notify, which Python by default does not."""
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    return context
+
+
 class Pki:
     """`ca`: the trusted authority. Leaves (pairs of certificate and key file): `good`,
     `expired`, `wrong_name`, `stranger` (signed by another authority), `client`."""
@@ -74,7 +80,7 @@ class Pki:
         return self.ca[0]
 
     def serving(self, leaf, want_client=False):
-        c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        c = see_truncation(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
         c.load_cert_chain(*leaf)
         if want_client:
             c.load_verify_locations(self.ca_file)
@@ -82,7 +88,8 @@ class Pki:
         return c
 
     def trusting(self, ca_file=None):
-        return ssl.create_default_context(cafile=str(ca_file or self.ca_file))
+        return see_truncation(ssl.create_default_context(
+            cafile=str(ca_file or self.ca_file)))
 
     def spki(self, leaf):
         """What Chromium calls a certificate: base64 of SHA-256 of its public key."""

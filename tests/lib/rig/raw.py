@@ -10,6 +10,7 @@ from . import frames
 from .wait import RST_ON_CLOSE
 
 TIMEOUT = 20
+TCP_CLOSE = 7  # a state of TCP_INFO
 
 
 class End:
@@ -36,13 +37,20 @@ class End:
         except ConnectionResetError:
             self.ended = "reset"
             return False
-        except ssl.SSLEOFError:
-            self.ended = "truncated"
+        except ssl.SSLError as e:
+            if "EOF" not in str(e).upper():
+                raise
+            self.ended = "reset" if self.was_reset() else "truncated"
             return False
         self.got += data
         if not data:
             self.ended = "fin"
         return bool(data)
+
+    def was_reset(self):
+        """After an RST the kernel has closed the socket; after a FIN it waits for ours.
+        (Python's TLS says EOF for both.)"""
+        return self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE
 
     def read_to(self, count):
         """Read until `count` bytes have come in all."""

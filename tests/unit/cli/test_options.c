@@ -32,7 +32,7 @@ static const char *const policies[] = { "stop", "pass", NULL };
 static const struct cli_command record = { .name = "record",
                                            .usage = "--upstream URL [-- COMMAND...]",
                                            .summary = "Write what passes to a tape.",
-                                           .more = "Example: ...",
+                                           .more = "\nExample: ...\n",
                                            .takes_command = true };
 static const struct cli_command show = { .name = "show",
                                          .usage = "TAPE",

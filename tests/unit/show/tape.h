@@ -31,9 +31,9 @@ void tape_put(struct tape *t, struct capture_record *r);
 uint32_t tape_open(struct tape *t, const char *client);
 
 void tape_request(struct tape *t, uint32_t connection, uint32_t exchange,
-                  const char *head);
+                  const char *text);
 void tape_response(struct tape *t, uint32_t connection, uint32_t exchange,
-                   const char *head);
+                   const char *text);
 void tape_body(struct tape *t, uint32_t connection, uint32_t exchange, enum side from,
                const char *text);
 

@@ -549,13 +549,15 @@ static uint32_t chance(uint64_t *seed)
 
 static void random_record(struct transcript *t, uint64_t *seed)
 {
+    static const char agrees[] =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+        "Connection: upgrade\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
     static const char *const texts[] = {
         "",
         "\xff\xfe",
         "hello",
         "GET / HTTP/1.1\r\nContent-Length: 7\r\n\r\n",
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-        "Connection: upgrade\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+        agrees,
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         "5\r\nhello\r\n0\r\n\r\n",
     };

@@ -25,13 +25,13 @@ void transcript_deinit(struct transcript *t);
 void expect(struct transcript *t, const char *lines);
 
 void feed(struct transcript *t, struct capture_record *r);
-void request(struct transcript *t, uint32_t exchange, const char *head);
-void response(struct transcript *t, uint32_t exchange, const char *head);
+void request(struct transcript *t, uint32_t exchange, const char *text);
+void response(struct transcript *t, uint32_t exchange, const char *text);
 void body(struct transcript *t, uint32_t exchange, enum side from, const char *wire);
 
-/* As body, where `more` bytes passed that the tape does not have. */
+/* As body, where `unseen` bytes passed that the tape does not have. */
 void body_cut(struct transcript *t, uint32_t exchange, enum side from, const char *wire,
-              uint64_t more);
+              uint64_t unseen);
 
 /* The 101 that agrees on `extensions` (NULL: none). Its lines are dropped. */
 void shake(struct transcript *t, const char *extensions);

@@ -328,7 +328,7 @@ static void no_memory_for_output_keeps_the_context(void **state)
 
     (void)state;
     inflates(i, BYTES(0x00), "");
-    alloc_fail_at(0);
+    alloc_fail_at(0); /* the buffer's, which comes first */
     assert_int_equal(
         wire_inflate_message(i, BYTES(0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00), 1000,
                              &out),
@@ -337,6 +337,44 @@ static void no_memory_for_output_keeps_the_context(void **state)
     inflates(i, BYTES(0xf2, 0x00, 0x11, 0x00, 0x00), "Hello");
     wire_inflate_free(i);
     wire_inflate_free(NULL);
+}
+
+/* The output outgrows the buffer many times; each time there may be no memory. */
+static void failed_growth_keeps_the_context(void **state)
+{
+    static const uint8_t zeros[4096];
+    uint8_t packed[2][512];
+    struct bytes in[2];
+    bool hit = true;
+    z_stream z;
+
+    (void)state;
+    compressor(&z, 15);
+    for (int n = 0; n < 2; n++) {
+        in[n] = compress_with(&z, bytes_make(zeros, sizeof(zeros)), Z_SYNC_FLUSH,
+                              packed[n], sizeof(packed[n]));
+    }
+    deflateEnd(&z);
+    for (unsigned nth = 0; hit; nth++) {
+        struct wire_inflate *i = wire_inflate_new(15, false);
+        struct buf out = { 0 };
+        int r;
+
+        /* zlib takes its window now, and nothing later */
+        inflates(i, BYTES(0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00), "Hello");
+        assert_int_equal(buf_put_text(&out, "<"), 0);
+        alloc_fail_at(nth);
+        r = wire_inflate_message(i, in[0], SIZE_MAX, &out);
+        hit = alloc_fail_clear();
+        assert_int_equal(r, hit ? -ENOMEM : 0);
+        assert_int_equal(out.len, hit ? 1 : 1 + sizeof(zeros));
+        r = wire_inflate_message(i, in[1], SIZE_MAX, &out);
+        assert_int_equal(r, 0);
+        assert_memory_equal(out.at + out.len - sizeof(zeros), zeros, sizeof(zeros));
+        buf_deinit(&out);
+        wire_inflate_free(i);
+        assert_true(hit || nth > 2);
+    }
 }
 
 int main(void)
@@ -357,6 +395,7 @@ int main(void)
         cmocka_unit_test(what_came_before_the_damage_is_kept),
         cmocka_unit_test(failed_allocations),
         cmocka_unit_test(no_memory_for_output_keeps_the_context),
+        cmocka_unit_test(failed_growth_keeps_the_context),
     };
 
     return cmocka_run_group_tests_name("deflate", tests, NULL, NULL);

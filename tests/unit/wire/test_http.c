@@ -434,6 +434,48 @@ static void after_a_fault_it_stays_dead(void **state)
     wire_http_free(NULL);
 }
 
+static void after_a_switch_it_waits(void **state)
+{
+    struct wire_http *h = wire_http_new(false);
+    struct wire_http_event e;
+    size_t used;
+
+    (void)state;
+    assert_int_equal(wire_http_next(h, bytes_of("HTTP/1.1 101 x\r\n\r\nab"), &used, &e),
+                     0);
+    assert_int_equal(used, 18);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(wire_http_next(h, bytes_of("ab"), &used, &e), 0);
+        assert_int_equal(e.kind, WIRE_HTTP_SWITCH);
+        assert_int_equal(used, 0);
+    }
+    assert_false(wire_http_idle(h));
+    wire_http_finish(h, &e);
+    assert_int_equal(e.kind, WIRE_HTTP_MORE);
+    wire_http_resume(h);
+    assert_true(wire_http_idle(h));
+    wire_http_free(h);
+}
+
+/* The end may come before the caller asked whether the message is complete. */
+static void finish_completes_a_whole_message(void **state)
+{
+    struct wire_http *h = wire_http_new(true);
+    struct wire_http_event e;
+    size_t used;
+
+    (void)state;
+    assert_int_equal(wire_http_next(h, bytes_of("GET / HTTP/1.0\r\n\r\n"), &used, &e),
+                     0);
+    assert_int_equal(e.kind, WIRE_HTTP_HEAD);
+    wire_http_finish(h, &e);
+    assert_int_equal(e.kind, WIRE_HTTP_DONE);
+    assert_int_equal(wire_http_head(h).len, 0);
+    wire_http_finish(h, &e);
+    assert_int_equal(e.kind, WIRE_HTTP_MORE);
+    wire_http_free(h);
+}
+
 /* An allocation that fails is reported, changes nothing, and the next try goes through.
  */
 static void failed_allocations_lose_nothing(void **state)
@@ -528,6 +570,8 @@ int main(void)
         cmocka_unit_test(head_beyond_the_limit_is_refused),
         cmocka_unit_test(idle_reader_holds_no_head),
         cmocka_unit_test(after_a_fault_it_stays_dead),
+        cmocka_unit_test(after_a_switch_it_waits),
+        cmocka_unit_test(finish_completes_a_whole_message),
         cmocka_unit_test(failed_allocations_lose_nothing),
         cmocka_unit_test(large_bodies_are_not_held),
     };
