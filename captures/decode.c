@@ -145,7 +145,7 @@ static bool get_end(const msgpack_object *o, enum capture_end *out)
     if (!get_uint(o, UINT64_MAX, &v)) {
         return false;
     }
-    *out = v >= CAPTURE_END_FIN && v <= CAPTURE_END_STOP ? (enum capture_end)v
+    *out = v >= CAPTURE_END_FIN && v <= CAPTURE_END_FAULT ? (enum capture_end)v
                                                          : CAPTURE_END_ERROR;
     return true;
 }

@@ -103,6 +103,21 @@ static const struct capture_fields fields[CAPTURE_SUMMARY + 1] = {
             FIELD("bytes", BIN, sent.bytes),
         },
     },
+    [CAPTURE_FAULT] = {
+        .name = "fault",
+        .count = 9,
+        .at = {
+            FIELD("from", SIDE, fault.from),
+            FIELD("opcode", U8, fault.opcode),
+            FIELD("message", U64, fault.message),
+            FIELD("rule", TEXT, fault.rule),
+            FIELD("action", TEXT, fault.action),
+            FIELD("applied", BOOL, fault.applied),
+            FIELD("drawn", BOOL, fault.drawn),
+            FIELD("draw", U64, fault.draw),
+            FIELD("text", TEXT, fault.text),
+        },
+    },
     [CAPTURE_END] = {
         .name = "end",
         .count = 4,

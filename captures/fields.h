@@ -33,7 +33,7 @@ struct capture_field {
     uint16_t flag; /* MASK, TLS: offset of the uint8_t that says whether it is there */
 };
 
-enum { CAPTURE_FIELDS_MAX = 7 };
+enum { CAPTURE_FIELDS_MAX = 9 };
 
 struct capture_fields {
     const char *name; /* of the type; NULL: this version knows no such type */
@@ -41,8 +41,7 @@ struct capture_fields {
     uint8_t count;
 };
 
-/* The fields of `type`, any number; `name` is NULL when it is unknown or has no fields
- * in this version (FAULT). Never NULL. */
+/* The fields of `type`, any number; `name` is NULL when it is unknown. Never NULL. */
 const struct capture_fields *capture_fields_of(unsigned type);
 
 #endif

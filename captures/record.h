@@ -31,7 +31,7 @@ enum capture_type {
     CAPTURE_MORE = 7,     /* the next payload bytes of that direction's last frame */
     CAPTURE_RAW = 8,      /* bytes that are neither HTTP nor frames */
     CAPTURE_SENT = 9,     /* bytes that wstape itself put on the wire */
-    CAPTURE_FAULT = 10,   /* a rule acted (reserved for inject) */
+    CAPTURE_FAULT = 10,   /* a rule acted, or could not */
     CAPTURE_END = 11,     /* one side ended, or wstape ended it */
     CAPTURE_NOTE = 12,    /* something worth knowing, in words */
     CAPTURE_GAP = 13,     /* records are missing here */
@@ -48,6 +48,7 @@ enum capture_end {
     CAPTURE_END_REFUSED = 5,   /* wstape turned the client away: bad request, limits */
     CAPTURE_END_ERROR = 6,     /* another transport or TLS error; `text` says which */
     CAPTURE_END_STOP = 7,      /* wstape was told to stop */
+    CAPTURE_END_FAULT = 8,     /* a rule ended it */
 };
 
 /* Facts of one TLS leg; every text empty when not negotiated. */
@@ -133,6 +134,17 @@ struct capture_record {
             struct bytes cause; /* why wstape spoke, in words */
             struct bytes bytes; /* as sent, frames with their mask */
         } sent;
+        struct {
+            enum side from;    /* direction that was hit */
+            uint8_t opcode;    /* of the message or control frame; 0: none was */
+            uint64_t message;  /* its number among its kind, from 1; 0: none was hit */
+            struct bytes rule; /* name */
+            struct bytes action; /* "drop_field" */
+            uint8_t applied;     /* 0: it could not be, `text` says why */
+            uint8_t drawn;       /* chance decided */
+            uint64_t draw;       /* times 2^53; below the rule's probability */
+            struct bytes text;
+        } fault;
         struct {
             enum side side; /* the leg that ended */
             enum capture_end kind;

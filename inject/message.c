@@ -102,17 +102,19 @@ static const char *failure(int r)
 static int edit(struct work *w, const struct inject_act *a, struct inject_fired *f)
 {
     struct buf changed = { 0 };
+    size_t places;
     int r;
 
     switch ((int)a->action) {
     case INJECT_DROP_FIELD:
-        r = inject_edit_drop(current(w), a->fields, a->field_count, &changed);
+        r = inject_edit_drop(current(w), a->fields, a->field_count, &changed, &places);
         break;
     case INJECT_SET_FIELD:
-        r = inject_edit_set(current(w), a->fields, a->field_count, &changed);
+        r = inject_edit_set(current(w), a->fields, a->field_count, &changed, &places);
         break;
     default:
-        r = inject_edit_rename(current(w), a->fields, a->field_count, &changed);
+        r = inject_edit_rename(current(w), a->fields, a->field_count, &changed,
+                               &places);
     }
     if (r > 0) {
         f->failed = true;

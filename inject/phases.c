@@ -171,8 +171,8 @@ static struct inject_event beginning(const struct inject_connection *c, enum sid
     };
 }
 
-bool inject_may_hold(struct inject_connection *c, enum side from, enum inject_opcode kind,
-                     int64_t since_start_ns)
+bool inject_may_hold(struct inject_connection *c, enum side from,
+                     enum inject_opcode kind, int64_t since_start_ns)
 {
     struct inject_event e = beginning(c, from, kind, since_start_ns);
     struct inject_fired unused;
@@ -228,10 +228,9 @@ uint64_t inject_message_number(const struct inject_connection *c, enum side from
 uint64_t inject_connection_bits(const struct inject_connection *c, enum side from,
                                 uint64_t nth)
 {
-    struct inject_place place = { .seed = c->plan->seed,
-                                  .rule = "",
-                                  .connection = c->number,
-                                  .from = from };
+    struct inject_place place = {
+        .seed = c->plan->seed, .rule = "", .connection = c->number, .from = from
+    };
 
     return inject_chance_bits(&place, nth);
 }

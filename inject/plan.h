@@ -64,8 +64,8 @@ size_t inject_on_request(struct inject_connection *c, struct bytes head,
                          int64_t since_start_ns,
                          struct inject_fired out[INJECT_FIRED_MAX]);
 
-/* Its answer came (`switches`: it is a 101): BAD_ACCEPT, SUBPROTOCOL, EXTENSION, and SET_HEADER, DROP_HEADER from
- * the server. */
+/* Its answer came (`switches`: it is a 101): BAD_ACCEPT, SUBPROTOCOL, EXTENSION, and
+ * SET_HEADER, DROP_HEADER from the server. */
 size_t inject_on_response(struct inject_connection *c, bool switches,
                           int64_t since_start_ns,
                           struct inject_fired out[INJECT_FIRED_MAX]);
@@ -122,8 +122,8 @@ int inject_on_message(struct inject_connection *c, enum side from,
 
 void inject_verdict_deinit(struct inject_verdict *v);
 
-/* A message too large to be judged (max_message): the rules that might have held are told
- * as failed, and it passes. Returns how many. */
+/* A message too large to be judged (max_message): the rules that might have held are
+ * told as failed, and it passes. Returns how many. */
 size_t inject_on_oversize(struct inject_connection *c, enum side from,
                           enum inject_opcode kind, int64_t since_start_ns,
                           struct inject_fired out[INJECT_FIRED_MAX]);
@@ -134,7 +134,8 @@ uint64_t inject_max_message(const struct inject_connection *c);
 uint64_t inject_message_number(const struct inject_connection *c, enum side from,
                                enum inject_opcode kind);
 
-/* 64 bits of chance for the n-th thing of this connection's direction (masking keys). */
+/* 64 bits of chance for the n-th thing of this connection's direction (masking keys).
+ */
 uint64_t inject_connection_bits(const struct inject_connection *c, enum side from,
                                 uint64_t nth);
 

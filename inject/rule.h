@@ -8,6 +8,8 @@
 #define WSTAPE_INJECT_RULE_H
 
 #include "base/bytes.h"
+#include "inject/edit.h"
+#include "inject/json.h"
 #include "wire/side.h"
 
 #include <stdbool.h>
@@ -41,13 +43,7 @@ struct inject_header_condition {
     char *glob; /* for its value */
 };
 
-struct inject_path;  /* inject/path.h */
 struct inject_regex; /* inject/regex.h: PCRE2 inside */
-
-struct inject_json_condition {
-    struct inject_path *path;
-    char *expected; /* scalar or glob text (inject/edit.h) */
-};
 
 struct inject_when {
     struct inject_ranges connection;
@@ -134,11 +130,6 @@ enum inject_violation {
 
 enum { INJECT_FOREVER = -1 }; /* as a duration */
 
-struct inject_field_edit {
-    struct inject_path *path;
-    char *text; /* set: JSON text of the value; rename: the new name; drop: NULL */
-};
-
 struct inject_header {
     char *name;
     char *value; /* drop_header: NULL */
@@ -186,7 +177,8 @@ struct inject_rules {
     size_t count;
     bool has_seed;
     uint64_t seed;
-    struct inject_rules *older; /* replaced by these; acts under way still refer to them */
+    struct inject_rules
+        *older; /* replaced by these; acts under way still refer to them */
 };
 
 /* The older ones too. Takes NULL. */

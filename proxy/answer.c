@@ -1,7 +1,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
-#include "proxy/session_state.h"
 #include "inject/rule.h"
+#include "proxy/session_state.h"
 #include "wire/mask.h"
 
 #include <errno.h>
@@ -123,7 +123,8 @@ static int put_rule_answer(const struct inject_act *a, bool to_head, struct buf 
         r = buf_put_format(out, "Content-Length: %zu\r\nConnection: close\r\n\r\n",
                            a->payload_len);
     }
-    return r == 0 && !to_head ? buf_put(out, bytes_make(a->payload, a->payload_len)) : r;
+    return r == 0 && !to_head ? buf_put(out, bytes_make(a->payload, a->payload_len))
+                              : r;
 }
 
 int proxy_answer_rule(struct proxy_session *s, const struct inject_act *a,
@@ -149,11 +150,11 @@ int proxy_answer(struct proxy_session *s, unsigned status, const char *why,
         r = say(s, CLIENT, why, buf_bytes(&answer), now_ns);
     }
     buf_deinit(&answer);
-    return r == 0 ? say_goodbye(s,
-                                status == 408 ? CAPTURE_END_TIMEOUT
-                                              : CAPTURE_END_REFUSED,
-                                now_ns)
-                  : r;
+    return r == 0
+               ? say_goodbye(s,
+                             status == 408 ? CAPTURE_END_TIMEOUT : CAPTURE_END_REFUSED,
+                             now_ns)
+               : r;
 }
 
 int proxy_answer_close(struct proxy_session *s, enum side to, int64_t now_ns)

@@ -24,8 +24,8 @@ int proxy_faults_init(struct proxy_session *s, int64_t now_ns)
         return -ENOMEM;
     }
     s->faults->accept_at = s->faults->request_at = PROXY_NEVER;
-    s->faults->connection = inject_connection_new(s->shared->plan, s->number,
-                                                  proxy_faults_time(s, now_ns));
+    s->faults->connection =
+        inject_connection_new(s->shared->plan, s->number, proxy_faults_time(s, now_ns));
     return s->faults->connection == NULL ? -ENOMEM : 0;
 }
 
@@ -76,7 +76,7 @@ int proxy_faults_record(struct proxy_session *s, const struct inject_fired *f,
     r.u.fault.rule = bytes_of(f->rule->name);
     r.u.fault.action = bytes_of(inject_action_name(f->rule->act.action));
     r.u.fault.drawn = f->drawn;
-    r.u.fault.draw = f->draw;
+    r.u.fault.draw = (uint64_t)(f->draw * 0x1p53);
     r.u.fault.applied = !f->failed;
     if (f->why != NULL) {
         r.u.fault.text = bytes_of(f->why);
@@ -132,8 +132,8 @@ static int change_field(struct bytes head, bool is_request, const char *name,
                         const char *value, struct buf *changed)
 {
     struct buf next = { 0 };
-    int r = put_with_field(changed->len > 0 ? buf_bytes(changed) : head, is_request, name,
-                           value, &next);
+    int r = put_with_field(changed->len > 0 ? buf_bytes(changed) : head, is_request,
+                           name, value, &next);
 
     if (r < 0) {
         buf_deinit(&next);
@@ -144,8 +144,8 @@ static int change_field(struct bytes head, bool is_request, const char *name,
     return 0;
 }
 
-static int change_headers(struct bytes head, bool is_request, const struct inject_act *a,
-                          struct buf *changed)
+static int change_headers(struct bytes head, bool is_request,
+                          const struct inject_act *a, struct buf *changed)
 {
     int r = 0;
 
@@ -156,19 +156,22 @@ static int change_headers(struct bytes head, bool is_request, const struct injec
     return r;
 }
 
-int proxy_faults_record_ruling(struct proxy_session *s, const struct proxy_ruling *ruling,
-                               enum side from, int64_t now_ns)
+int proxy_faults_record_ruling(struct proxy_session *s,
+                               const struct proxy_ruling *ruling, enum side from,
+                               int64_t now_ns)
 {
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < ruling->count; i++) {
-        r = proxy_faults_record(s, &ruling->fired[i], from, (enum inject_opcode)0, now_ns);
+        r = proxy_faults_record(s, &ruling->fired[i], from, (enum inject_opcode)0,
+                                now_ns);
     }
     return r;
 }
 
-int proxy_faults_request(struct proxy_session *s, struct bytes head, struct buf *changed,
-                         struct proxy_ruling *ruling, int64_t now_ns)
+int proxy_faults_request(struct proxy_session *s, struct bytes head,
+                         struct buf *changed, struct proxy_ruling *ruling,
+                         int64_t now_ns)
 {
     int r = 0;
 
@@ -219,7 +222,8 @@ int proxy_faults_response(struct proxy_session *s, struct bytes head, unsigned s
 
 static int64_t later(int64_t now_ns, int64_t for_ns)
 {
-    return for_ns < 0 || now_ns == PROXY_LINE_NEVER ? PROXY_LINE_NEVER : now_ns + for_ns;
+    return for_ns < 0 || now_ns == PROXY_LINE_NEVER ? PROXY_LINE_NEVER
+                                                    : now_ns + for_ns;
 }
 
 static enum proxy_tls_fault tls_fault(enum inject_tls tls)
@@ -271,8 +275,8 @@ int proxy_faults_accept(struct proxy_session *s, const struct proxy_leg_facts *c
 
 /* ---- requests that wait ---- */
 
-int proxy_faults_rule_request(struct proxy_session *s, const struct proxy_ruling *ruling,
-                              int64_t now_ns)
+int proxy_faults_rule_request(struct proxy_session *s,
+                              const struct proxy_ruling *ruling, int64_t now_ns)
 {
     int r = proxy_faults_record_ruling(s, ruling, CLIENT, now_ns);
 
@@ -311,7 +315,8 @@ int proxy_faults_request_due(struct proxy_session *s, int64_t now_ns)
     }
     s->http->wait = PROXY_WAIT_NONE;
     r = proxy_http_proceed(s, now_ns);
-    return r == 0 && s->http->wait == PROXY_WAIT_NONE ? proxy_http_release(s, now_ns) : r;
+    return r == 0 && s->http->wait == PROXY_WAIT_NONE ? proxy_http_release(s, now_ns)
+                                                      : r;
 }
 
 /* ---- the open WebSocket ---- */
@@ -467,7 +472,8 @@ int proxy_faults_wake(struct proxy_session *s, int64_t now_ns)
     if (r == 0 && s->http != NULL && s->http->wait == PROXY_WAIT_RULE) {
         r = proxy_faults_request_due(s, now_ns);
     }
-    for (int side = CLIENT; r == 0 && s->state != PROXY_DONE && side <= SERVER; side++) {
+    for (int side = CLIENT; r == 0 && s->state != PROXY_DONE && side <= SERVER;
+         side++) {
         r = proxy_held_release(s, (enum side)side, now_ns);
         if (r == 0 && s->state != PROXY_DONE) {
             r = proxy_shape_release(s, (enum side)side, now_ns);

@@ -41,7 +41,7 @@ struct proxy_held {
     struct proxy_gather message, control;
     struct wire_inflate *inflate;
     struct wire_deflate *deflate;
-    struct proxy_line line; /* delayed, on the way to the other side */
+    struct proxy_line line;           /* delayed, on the way to the other side */
     const struct inject_rule *ending; /* close, abort: once the line is empty */
     int64_t ending_at;
     struct proxy_overtaken *overtaken;
@@ -52,17 +52,17 @@ struct proxy_held {
 /* Rules on the bytes of one direction. */
 struct proxy_shape {
     bool on;
-    const char *rule;      /* of latency, for its jitter */
+    const char *rule; /* of latency, for its jitter */
     int64_t latency_ns, jitter_ns;
-    uint64_t bytes_per_s;  /* 0: no limit */
-    uint64_t piece;        /* bytes; 0: as they come */
-    int64_t gap_ns;        /* between pieces */
-    uint64_t left;         /* bytes until the connection is aborted */
+    uint64_t bytes_per_s; /* 0: no limit */
+    uint64_t piece;       /* bytes; 0: as they come */
+    int64_t gap_ns;       /* between pieces */
+    uint64_t left;        /* bytes until the connection is aborted */
     int64_t close_delay_ns;
-    int64_t end_at;        /* slow_close: when the held end goes; negative: none */
-    int64_t free_at;       /* when the bandwidth is free again */
+    int64_t end_at;  /* slow_close: when the held end goes; negative: none */
+    int64_t free_at; /* when the bandwidth is free again */
     uint64_t puts;
-    bool limited;          /* `left` counts */
+    bool limited; /* `left` counts */
     struct proxy_line line;
 };
 
@@ -111,15 +111,16 @@ int proxy_faults_accept(struct proxy_session *s, const struct proxy_leg_facts *c
 
 /* What a request's and a response's head become: `changed` stays empty when no rule
  * changes it. Nothing is recorded yet. */
-int proxy_faults_request(struct proxy_session *s, struct bytes head, struct buf *changed,
-                         struct proxy_ruling *ruling, int64_t now_ns);
+int proxy_faults_request(struct proxy_session *s, struct bytes head,
+                         struct buf *changed, struct proxy_ruling *ruling,
+                         int64_t now_ns);
 int proxy_faults_response(struct proxy_session *s, struct bytes head, unsigned status,
                           struct buf *changed, struct proxy_ruling *ruling,
                           int64_t now_ns);
 
 /* The request is on the tape: record what hit it, and let it go on, wait, or end. */
-int proxy_faults_rule_request(struct proxy_session *s, const struct proxy_ruling *ruling,
-                              int64_t now_ns);
+int proxy_faults_rule_request(struct proxy_session *s,
+                              const struct proxy_ruling *ruling, int64_t now_ns);
 /* Look again whether the request that waits may go on. */
 int proxy_faults_request_due(struct proxy_session *s, int64_t now_ns);
 
@@ -146,10 +147,13 @@ int proxy_faults_flush(struct proxy_session *s, int64_t now_ns);
 /* ---- held.c ---- */
 
 /* A header came: is its frame held back? */
-int proxy_held_begin(struct proxy_session *s, enum side from, bool *held, int64_t now_ns);
+int proxy_held_begin(struct proxy_session *s, enum side from, bool *held,
+                     int64_t now_ns);
 /* Bytes of the held frame, as on the wire: its header, then payload. */
 int proxy_held_header(struct proxy_session *s, enum side from);
-int proxy_held_payload(struct proxy_session *s, enum side from, struct bytes wire);
+/* May give a message up that grows too large: the frame is then no longer held. */
+int proxy_held_payload(struct proxy_session *s, enum side from, struct bytes wire,
+                       int64_t now_ns);
 /* The held frame is whole. */
 int proxy_held_end(struct proxy_session *s, enum side from, int64_t now_ns);
 /* The direction ends: what is half gathered goes as it came. */

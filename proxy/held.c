@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { NO_KIND = 0 };
+enum { NO_KIND = 0, MESSAGE_TOO_BIG = 1009 };
 
 static struct proxy_held *held_of(const struct proxy_session *s, enum side from)
 {
@@ -175,9 +175,8 @@ static int build(struct proxy_session *s, const struct judged *j, struct buf *wi
     h->recodes = h->recodes || j->compressed;
     for (size_t i = 0; r == 0 && i < v->out_count; i++) {
         const struct inject_out *out = &v->out[i];
-        struct bytes payload = out->original
-                                   ? j->payload
-                                   : bytes_make(v->bytes.at + out->at, out->len);
+        struct bytes payload =
+            out->original ? j->payload : bytes_make(v->bytes.at + out->at, out->len);
 
         if (out->original && !j->compressed) {
             r = buf_put(wire, buf_bytes(&j->gather->raw));
@@ -212,10 +211,12 @@ static int stall(struct proxy_session *s, const struct judged *j, struct bytes w
     int r = queue(s, j->from, bytes_first(wire, half), j->now_ns, false, j->now_ns);
 
     held_of(s, j->from)->line.torn = true;
-    return r == 0 ? queue(s, j->from, bytes_from(wire, half), until, true, j->now_ns) : r;
+    return r == 0 ? queue(s, j->from, bytes_from(wire, half), until, true, j->now_ns)
+                  : r;
 }
 
-/* The connection ends where the message would have gone: behind those that are delayed. */
+/* The connection ends where the message would have gone: behind those that are delayed.
+ */
 static int end_behind(struct proxy_session *s, const struct judged *j,
                       const struct inject_rule *rule)
 {
@@ -226,7 +227,8 @@ static int end_behind(struct proxy_session *s, const struct judged *j,
     return proxy_held_release(s, j->from, j->now_ns);
 }
 
-static int send_judged(struct proxy_session *s, const struct judged *j, struct bytes wire)
+static int send_judged(struct proxy_session *s, const struct judged *j,
+                       struct bytes wire)
 {
     int64_t go_at = j->now_ns + s->faults->verdict.delay_ns;
     bool is_data = (j->kind & (INJECT_TEXT | INJECT_BINARY)) != 0;
@@ -239,9 +241,8 @@ static int send_judged(struct proxy_session *s, const struct judged *j, struct b
     if (r == 0) {
         r = queue(s, j->from, wire, go_at, true, j->now_ns);
     }
-    return r == 0 && is_data && wire.len > 0
-               ? let_follow(s, j->from, false, j->now_ns)
-               : r;
+    return r == 0 && is_data && wire.len > 0 ? let_follow(s, j->from, false, j->now_ns)
+                                             : r;
 }
 
 static int perform(struct proxy_session *s, const struct judged *j, struct bytes wire)
@@ -265,15 +266,20 @@ static int perform(struct proxy_session *s, const struct judged *j, struct bytes
     return r;
 }
 
-/* What cannot be decoded is passed as it came; the rules that might have held are named. */
+/* What cannot be decoded is passed as it came; the rules that might have held are
+ * named. */
 static int pass_unjudged(struct proxy_session *s, const struct judged *j)
 {
     struct inject_fired fired[INJECT_FIRED_MAX];
-    size_t count =
-        inject_on_oversize(s->faults->connection, j->from, j->kind,
-                           proxy_faults_time(s, j->now_ns), fired);
+    size_t count = inject_on_oversize(s->faults->connection, j->from, j->kind,
+                                      proxy_faults_time(s, j->now_ns), fired);
     int r = 0;
 
+    if (held_of(s, j->from)->recodes && (j->gather->first & WIRE_RSV1) != 0) {
+        return proxy_faults_close(s, j->from, MESSAGE_TOO_BIG,
+                                  "a message too large for the rules (--max-message)",
+                                  j->now_ns);
+    }
     for (size_t i = 0; r == 0 && i < count; i++) {
         if (j->opaque) {
             fired[i].why = "the message cannot be decompressed";
@@ -363,14 +369,15 @@ static bool must_hold(struct proxy_session *s, enum side from, unsigned kind,
     struct proxy_held *h = held_of(s, from);
     bool is_data = (kind & (INJECT_TEXT | INJECT_BINARY)) != 0;
 
-    return (is_data && (h->inflates || !proxy_line_empty(&h->line) ||
-                        h->overtaken_count > 0)) ||
+    return (is_data &&
+            (h->inflates || !proxy_line_empty(&h->line) || h->overtaken_count > 0)) ||
            waits_behind(h, kind) || (kind == INJECT_CLOSE && h->overtaken_count > 0) ||
            inject_may_hold(s->faults->connection, from, (enum inject_opcode)kind,
                            proxy_faults_time(s, now_ns));
 }
 
-int proxy_held_begin(struct proxy_session *s, enum side from, bool *held, int64_t now_ns)
+int proxy_held_begin(struct proxy_session *s, enum side from, bool *held,
+                     int64_t now_ns)
 {
     struct proxy_held *h = held_of(s, from);
     uint8_t first = s->lanes[from].frame.first;
@@ -414,23 +421,6 @@ int proxy_held_header(struct proxy_session *s, enum side from)
     return buf_put(&gather_of(s, from)->raw, bytes_make(raw, len));
 }
 
-int proxy_held_payload(struct proxy_session *s, enum side from, struct bytes wire)
-{
-    const struct proxy_frames *lane = &s->lanes[from];
-    struct proxy_gather *g = gather_of(s, from);
-    int r = buf_put(&g->raw, wire);
-
-    if (r == 0) {
-        r = buf_put(&g->payload, wire);
-    }
-    if (r == 0 && lane->frame.masked) {
-        uint8_t *at = g->payload.at + g->payload.len - wire.len;
-
-        wire_mask(lane->frame.mask, lane->payload_at, at, at, wire.len);
-    }
-    return r;
-}
-
 static bool too_large(const struct proxy_session *s, const struct proxy_gather *g)
 {
     return g->payload.len > inject_max_message(s->faults->connection);
@@ -444,11 +434,35 @@ static int give_up(struct proxy_session *s, enum side from, struct proxy_gather 
                         .kind = (enum inject_opcode)kind_of(g->first),
                         .gather = g,
                         .now_ns = now_ns };
-    int r = pass_unjudged(s, &j);
+    struct proxy_held *h = held_of(s, from);
+    int r;
 
-    held_of(s, from)->failed = held_of(s, from)->inflates;
+    proxy_line_flush(&h->line);
+    r = proxy_held_release(s, from, now_ns);
+    h->failed = h->inflates;
+    j.opaque = h->recodes;
+    r = r == 0 ? pass_unjudged(s, &j) : r;
+    s->lanes[from].held = false;
     gather_reset(g);
     return r;
+}
+
+int proxy_held_payload(struct proxy_session *s, enum side from, struct bytes wire,
+                       int64_t now_ns)
+{
+    const struct proxy_frames *lane = &s->lanes[from];
+    struct proxy_gather *g = gather_of(s, from);
+    int r = buf_put(&g->raw, wire);
+
+    if (r == 0) {
+        r = buf_put(&g->payload, wire);
+    }
+    if (r == 0 && lane->frame.masked) {
+        uint8_t *at = g->payload.at + g->payload.len - wire.len;
+
+        wire_mask(lane->frame.mask, lane->payload_at, at, at, wire.len);
+    }
+    return r == 0 && too_large(s, g) ? give_up(s, from, g, now_ns) : r;
 }
 
 int proxy_held_end(struct proxy_session *s, enum side from, int64_t now_ns)

@@ -144,7 +144,8 @@ static int pass_on(struct proxy_session *s, enum side from, struct span *p,
     struct slice part = { p->in.chunk, p->in.off + p->sent, p->at - p->sent };
 
     p->sent = p->at;
-    return forwards(s, from) ? proxy_session_send(s, side_other(from), part, now_ns) : 0;
+    return forwards(s, from) ? proxy_session_send(s, side_other(from), part, now_ns)
+                             : 0;
 }
 
 /* Do rules want this frame kept back? Then what came before it goes on now. */
@@ -195,19 +196,20 @@ static int take_payload(struct proxy_session *s, enum side from, struct span *p,
     struct proxy_frames *lane = &s->lanes[from];
     uint64_t len = p->in.len - p->at;
     struct piece piece = { .from = from, .starts = starts, .now_ns = now_ns };
+    bool held = lane->held;
     int r;
 
     len = len < lane->payload_left ? len : lane->payload_left;
     len = len < CAPTURE_PIECE_MAX ? len : CAPTURE_PIECE_MAX;
     piece.wire = (struct slice){ p->in.chunk, p->in.off + p->at, (size_t)len };
     r = record_piece(s, &piece);
-    if (r == 0 && lane->held) {
-        r = proxy_held_payload(s, from, slice_bytes(piece.wire));
+    if (r == 0 && held) {
+        r = proxy_held_payload(s, from, slice_bytes(piece.wire), now_ns);
     }
     lane->payload_at += len;
     lane->payload_left -= len;
     p->at += (size_t)len;
-    if (lane->held) {
+    if (held) {
         p->sent = p->at;
     }
     if (r < 0 || lane->payload_left > 0) {

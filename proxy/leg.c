@@ -18,12 +18,8 @@ static void leg_facts(struct proxy_pair *p, enum side side, struct capture_tls *
     }
 }
 
-struct addresses {
-    char peer[64], local[64];
-};
-
-static void client_facts(struct proxy_pair *p, struct addresses *a,
-                         struct capture_tls *tls, struct proxy_leg_facts *out)
+void proxy_pair_client_facts(struct proxy_pair *p, struct proxy_addresses *a,
+                             struct capture_tls *tls, struct proxy_leg_facts *out)
 {
     net_stream_peer(p->streams[CLIENT], a->peer, sizeof(a->peer));
     net_stream_local(p->streams[CLIENT], a->local, sizeof(a->local));
@@ -33,23 +29,23 @@ static void client_facts(struct proxy_pair *p, struct addresses *a,
 
 void proxy_pair_client_ready(struct proxy_pair *p)
 {
-    struct addresses a;
+    struct proxy_addresses a;
     struct capture_tls tls = { 0 };
     struct proxy_leg_facts facts;
 
     p->ready[CLIENT] = true;
-    client_facts(p, &a, &tls, &facts);
+    proxy_pair_client_facts(p, &a, &tls, &facts);
     proxy_pair_check(p, proxy_session_opened(p->session, &facts, proxy_pair_now(p)));
 }
 
 void proxy_pair_client_refused(struct proxy_pair *p, unsigned status, const char *why)
 {
-    struct addresses a;
+    struct proxy_addresses a;
     struct capture_tls tls = { 0 };
     struct proxy_leg_facts facts;
 
     p->ready[CLIENT] = true;
-    client_facts(p, &a, &tls, &facts);
+    proxy_pair_client_facts(p, &a, &tls, &facts);
     proxy_pair_check(
         p, proxy_session_refuse(p->session, &facts, status, why, proxy_pair_now(p)));
 }
@@ -141,16 +137,26 @@ static void plain_bytes(struct proxy_pair *p, enum side side)
 void proxy_pair_feed_tls(struct proxy_pair *p, enum side side, struct bytes in)
 {
     struct wire_tls *tls = p->tls[side];
+    bool aborts;
     int r;
 
     buf_clear(&p->server->plain);
     buf_clear(&p->server->cipher);
     r = wire_tls_feed(tls, in, &p->server->plain, &p->server->cipher);
+    aborts = side == CLIENT && p->tls_abort && p->server->cipher.len > 0;
+    if (aborts) {
+        p->server->cipher.len = (p->server->cipher.len + 1) / 2;
+    }
     if (r == 0) {
         r = proxy_pair_send_cipher(p, side);
     }
     if (r < 0) {
         proxy_pair_abort(p);
+        return;
+    }
+    if (aborts) {
+        proxy_pair_leg_ended(p, side, CAPTURE_END_FAULT,
+                             "a rule aborted the TLS handshake");
         return;
     }
     if (wire_tls_state(tls) != WIRE_TLS_HANDSHAKE &&

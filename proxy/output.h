@@ -32,6 +32,7 @@ enum proxy_tls_fault {
     PROXY_TLS_SELF_SIGNED,
     PROXY_TLS_WRONG_HOST,
     PROXY_TLS_ABORT,
+    PROXY_TLS_FAULTS,
 };
 
 struct proxy_output {
@@ -39,7 +40,7 @@ struct proxy_output {
     uint8_t kind;
     uint8_t side; /* enum side: SEND, READ, FIN, CUT, RESET */
     bool on;      /* READ */
-    uint8_t tls; /* ACCEPT: enum proxy_tls_fault */
+    uint8_t tls;  /* ACCEPT: enum proxy_tls_fault */
     union {
         struct slice send; /* SEND */
         int64_t wake_at;   /* WAKE: monotonic; negative: never */

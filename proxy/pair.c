@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { EARLY_MAX = 64 * 1024 }; /* bytes of a client that is kept waiting */
+
 int64_t proxy_pair_now(const struct proxy_pair *p)
 {
     return net_loop_now_ns(p->server->loop);
@@ -25,6 +27,7 @@ static void free_if_gone(struct proxy_pair *p)
     wire_tls_free(p->tls[CLIENT]);
     wire_tls_free(p->tls[SERVER]);
     proxy_session_free(p->session);
+    buf_deinit(&p->early);
     list_remove(&p->node);
     alloc_free(p);
     proxy_server_pair_gone(s);
@@ -112,12 +115,26 @@ void proxy_pair_check(struct proxy_pair *p, int r)
     }
 }
 
+static bool handshake_expired(const struct proxy_pair *p)
+{
+    int64_t limit = p->server->config.proxy.head_timeout_ns;
+
+    return p->tls[CLIENT] != NULL && !p->ready[CLIENT] && limit > 0 &&
+           proxy_pair_now(p) - p->accepted_at >= limit;
+}
+
 static void fire(void *owner)
 {
     struct proxy_pair *p = owner;
 
     if (p->closing) {
         watch_queue(p);
+        return;
+    }
+    if (handshake_expired(p)) {
+        proxy_pair_leg_ended(
+            p, CLIENT, CAPTURE_END_TIMEOUT,
+            "the TLS handshake did not finish in time (--head-timeout)");
         return;
     }
     proxy_pair_check(p, proxy_session_wake(p->session, proxy_pair_now(p)));
@@ -130,12 +147,25 @@ static enum side side_of(const struct proxy_pair *p, const struct net_stream *st
     return stream == p->streams[CLIENT] ? CLIENT : SERVER;
 }
 
+static void keep_early(struct proxy_pair *p, struct bytes in)
+{
+    if (buf_put(&p->early, in) < 0) {
+        proxy_pair_abort(p);
+    } else if (p->early.len > EARLY_MAX) {
+        net_stream_read(p->streams[CLIENT], false);
+    }
+}
+
 static void on_bytes(void *owner, struct net_stream *stream, struct slice in)
 {
     struct proxy_pair *p = owner;
     enum side side = side_of(p, stream);
 
     if (p->closing || p->ended[side]) {
+        return;
+    }
+    if (side == CLIENT && !p->let_in) {
+        keep_early(p, slice_bytes(in));
         return;
     }
     if (p->tls[side] != NULL) {
@@ -270,6 +300,47 @@ static void reset(struct proxy_pair *p, enum side side)
     }
 }
 
+/* What the client sent while it was kept waiting comes first. */
+static void feed_early(struct proxy_pair *p)
+{
+    struct slice copy;
+    int r;
+
+    if (p->early.len == 0) {
+        return;
+    }
+    r = slice_copy(buf_bytes(&p->early), &copy);
+    buf_deinit(&p->early);
+    if (r < 0) {
+        proxy_pair_abort(p);
+        return;
+    }
+    on_bytes(p, p->streams[CLIENT], copy);
+    chunk_unref(copy.chunk);
+}
+
+static void let_in(struct proxy_pair *p, enum proxy_tls_fault fault)
+{
+    struct wire_tls_context *context = p->server->config.listen_tls[fault];
+
+    if (p->streams[CLIENT] == NULL || p->closing) {
+        return;
+    }
+    p->let_in = true;
+    if (context == NULL) {
+        proxy_pair_client_ready(p);
+    } else {
+        p->tls_abort = fault == PROXY_TLS_ABORT;
+        p->tls[CLIENT] = wire_tls_new(context, NULL);
+        if (p->tls[CLIENT] == NULL) {
+            proxy_pair_abort(p);
+            return;
+        }
+    }
+    net_stream_read(p->streams[CLIENT], true);
+    feed_early(p);
+}
+
 void proxy_pair_perform(struct proxy_pair *p, const struct proxy_output *out)
 {
     enum side side = (enum side)out->side;
@@ -296,6 +367,9 @@ void proxy_pair_perform(struct proxy_pair *p, const struct proxy_output *out)
     case PROXY_RESET:
         reset(p, side);
         return;
+    case PROXY_ACCEPT:
+        let_in(p, (enum proxy_tls_fault)out->tls);
+        return;
     case PROXY_WAKE:
         if (!p->closing) {
             wake_at(p, out->u.wake_at);
@@ -310,25 +384,20 @@ void proxy_pair_perform(struct proxy_pair *p, const struct proxy_output *out)
 
 /* ---- beginning and stopping ---- */
 
-static void start(struct proxy_pair *p)
+static void accept_client(struct proxy_pair *p)
 {
-    struct wire_tls_context *context = p->server->config.listen_tls;
+    struct proxy_addresses a;
+    struct capture_tls tls = { 0 };
+    struct proxy_leg_facts facts;
 
     if (p->server->open > p->server->config.max_connections) {
+        p->let_in = true;
         proxy_pair_client_refused(p, 503, "too many connections (--max-connections)");
         return;
     }
-    if (context == NULL) {
-        proxy_pair_client_ready(p);
-        return;
-    }
-    p->tls[CLIENT] = wire_tls_new(context, NULL);
-    if (p->tls[CLIENT] == NULL) {
-        proxy_pair_abort(p);
-        return;
-    }
+    proxy_pair_client_facts(p, &a, &tls, &facts);
+    proxy_pair_check(p, proxy_session_accepted(p->session, &facts, proxy_pair_now(p)));
     net_stream_read(p->streams[CLIENT], true);
-    proxy_pair_check(p, proxy_session_wake(p->session, proxy_pair_now(p)));
 }
 
 void proxy_pair_accept(struct proxy_server *s, struct net_stream *stream)
@@ -347,9 +416,10 @@ void proxy_pair_accept(struct proxy_server *s, struct net_stream *stream)
     }
     p->server = s;
     p->streams[CLIENT] = stream;
+    p->accepted_at = net_loop_now_ns(s->loop);
     list_append(&s->pairs, &p->node);
     net_stream_own(stream, &stream_events, p);
-    start(p);
+    accept_client(p);
 }
 
 void proxy_pair_lost(struct proxy_pair *p, enum side to)

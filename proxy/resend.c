@@ -14,8 +14,8 @@ struct making {
 static void choose_mask(const struct making *m, uint8_t mask[4])
 {
     struct proxy_faults *f = m->s->faults;
-    uint64_t bits = inject_connection_bits(f->connection, m->from,
-                                           f->held[m->from].sent++);
+    uint64_t bits =
+        inject_connection_bits(f->connection, m->from, f->held[m->from].sent++);
 
     memcpy(mask, &bits, 4);
 }
@@ -61,8 +61,8 @@ uint8_t proxy_resend_opcode(enum inject_opcode kind)
 }
 
 /* The frames of a message whose first byte has opcode and RSV bits, but not FIN. */
-static int put_frames(const struct making *m, const struct inject_out *out, uint8_t first,
-                      struct bytes payload)
+static int put_frames(const struct making *m, const struct inject_out *out,
+                      uint8_t first, struct bytes payload)
 {
     bool long_form = out->violates && out->violation == INJECT_VIOLATE_LENGTH;
     size_t piece = out->fragment == 0 || out->fragment > payload.len
@@ -71,7 +71,8 @@ static int put_frames(const struct making *m, const struct inject_out *out, uint
     int r;
 
     do {
-        struct bytes part = bytes_first(payload, piece < payload.len ? piece : payload.len);
+        struct bytes part =
+            bytes_first(payload, piece < payload.len ? piece : payload.len);
         uint8_t fin = part.len == payload.len ? WIRE_FIN : 0;
         uint8_t form = wire_frame_form(part.len);
 
@@ -119,7 +120,8 @@ int proxy_resend(struct proxy_session *s, enum side from, const struct inject_ou
     struct buf coded = { 0 };
     int r = out->violates ? violate(&m, out->violation, &first) : 0;
 
-    if (r == 0 && compressed && (out->kind == INJECT_TEXT || out->kind == INJECT_BINARY)) {
+    if (r == 0 && compressed &&
+        (out->kind == INJECT_TEXT || out->kind == INJECT_BINARY)) {
         first |= WIRE_RSV1;
         r = wire_deflate_message(s->faults->held[from].deflate, payload, &coded);
         payload = buf_bytes(&coded);

@@ -9,6 +9,9 @@
 
 enum { CLOSE_GOING_AWAY = 1001, CLOSE_INTERNAL_ERROR = 1011 };
 
+/* When the port is taken by somebody else while a rule refused. */
+static const int64_t LISTEN_RETRY_NS = INT64_C(200000000);
+
 static void say(struct proxy_server *s, const char *text)
 {
     if (s->config.say != NULL) {
@@ -48,6 +51,8 @@ static void stop_listening(struct proxy_server *s)
     s->stopping = true;
     net_listener_free(s->listener);
     s->listener = NULL;
+    net_timer_free(s->refuse_timer);
+    s->refuse_timer = NULL;
 }
 
 /* What the tape does not have must not reach anybody. */
@@ -160,12 +165,79 @@ static void trouble(void *owner, int error)
     say(s, text);
 }
 
+static const struct net_listener_events listener_events = { accepted, trouble };
+
+static int listen_on(struct proxy_server *s, struct err *e)
+{
+    const struct wire_url *u = &s->config.proxy.listen;
+
+    return net_listener_new(s->loop, u->host, u->port, &listener_events, s,
+                            &s->listener, e);
+}
+
+/* ---- refusing: while a rule says so, nothing listens ---- */
+
+static int record_refusal(struct proxy_server *s, const struct inject_rule *rule,
+                          int64_t now_ns)
+{
+    struct capture_record r = { .type = CAPTURE_FAULT };
+
+    r.u.fault.rule = bytes_of(rule->name);
+    r.u.fault.action = bytes_of(inject_action_name(rule->act.action));
+    r.u.fault.applied = 1;
+    return proxy_tap_put(&s->tap, 0, now_ns, &r);
+}
+
+static void listen_again(struct proxy_server *s, int64_t now_ns)
+{
+    struct err e;
+
+    if (listen_on(s, &e) < 0) {
+        say(s, e.text);
+        net_timer_at(s->refuse_timer, now_ns + LISTEN_RETRY_NS);
+    }
+}
+
+static void check_refusal(void *owner)
+{
+    struct proxy_server *s = owner;
+    int64_t now_ns = net_loop_now_ns(s->loop), until;
+    uint64_t fired;
+    bool refuses;
+    int rule;
+
+    if (s->stopping) {
+        return;
+    }
+    refuses = inject_plan_refuses(s->plan, now_ns - s->tap.origin_ns, &until, &rule);
+    if (until != INT64_MAX) {
+        net_timer_at(s->refuse_timer, s->tap.origin_ns + until);
+    }
+    if (refuses && s->listener != NULL) {
+        net_listener_free(s->listener);
+        s->listener = NULL;
+        record_refusal(s, inject_plan_rule(s->plan, (size_t)rule, &fired), now_ns);
+    } else if (!refuses && s->listener == NULL) {
+        listen_again(s, now_ns);
+    }
+}
+
+void proxy_server_inject(struct proxy_server *s, struct inject_plan *plan)
+{
+    s->plan = plan;
+    s->shared.plan = plan;
+    if (s->refuse_timer == NULL) {
+        s->refuse_timer = net_timer_new(s->loop, check_refusal, s);
+    }
+    if (s->refuse_timer != NULL) {
+        check_refusal(s);
+    }
+}
+
 static int open_sockets(struct proxy_server *s, struct err *e)
 {
-    static const struct net_listener_events events = { accepted, trouble };
     const struct proxy_config *c = &s->config.proxy;
-    int r = net_listener_new(s->loop, c->listen.host, c->listen.port, &events, s,
-                             &s->listener, e);
+    int r = listen_on(s, e);
 
     if (r < 0) {
         return r;

@@ -7,15 +7,19 @@
 
 #include "base/err.h"
 #include "captures/writer.h"
+#include "inject/plan.h"
 #include "net/loop.h"
 #include "proxy/config.h"
+#include "proxy/output.h"
 #include "wire/tls.h"
 
 struct proxy_server;
 
 struct proxy_server_config {
-    struct proxy_config proxy;             /* listen.port 0: any free one */
-    struct wire_tls_context *listen_tls;   /* NULL: plain */
+    struct proxy_config proxy; /* listen.port 0: any free one */
+    /* By enum proxy_tls_fault; all NULL: plain. Those that no rule asks for may be NULL
+     * too. */
+    struct wire_tls_context *listen_tls[PROXY_TLS_FAULTS];
     struct wire_tls_context *upstream_tls; /* NULL: plain */
     int64_t origin_ns;                     /* monotonic time that is 0 on the tape */
     unsigned max_connections;              /* at once; more get 503 */
@@ -31,6 +35,10 @@ struct proxy_server_config {
  * errno with words when it cannot listen. Takes the loop's turn hook. */
 int proxy_server_new(struct net_loop *loop, const struct proxy_server_config *config,
                      struct proxy_server **out, struct err *e);
+
+/* Apply rules from now on; before the loop runs, or again to replace them (then `plan`
+ * is the same and only looked at again). Borrowed. */
+void proxy_server_inject(struct proxy_server *s, struct inject_plan *plan);
 
 /* Put records on a tape from now on; before the loop runs. `writer` outlives the
  * server. */

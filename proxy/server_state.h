@@ -20,7 +20,9 @@ struct proxy_server {
     struct proxy_server_config config;
     struct net_loop *loop;
     struct capture_writer *writer; /* NULL: no tape */
-    struct net_listener *listener;
+    struct net_listener *listener; /* NULL: stopped, or a rule refuses */
+    struct net_timer *refuse_timer;
+    struct inject_plan *plan; /* NULL: no rules */
     struct net_target *target;
     struct proxy_tap tap;
     struct proxy_outputs outputs;
@@ -47,9 +49,13 @@ struct proxy_pair {
     struct wire_tls *tls[2];
     struct net_connect *connect;
     struct net_timer *timer;
+    struct buf early; /* what the client sent before it was let in */
+    int64_t accepted_at;
     char address[64]; /* of the backend */
     bool ready[2];    /* the leg is open: TLS done, the session told */
     bool ended[2];    /* the session was told that the leg's input is over */
+    bool let_in;
+    bool tls_abort; /* a rule ends the client's TLS handshake half-way */
     bool closing;
     size_t last_queued; /* while closing: at the last look */
 };
@@ -74,6 +80,14 @@ int64_t proxy_pair_now(const struct proxy_pair *p);
 void proxy_pair_check(struct proxy_pair *p, int r);
 
 /* ---- leg.c ---- */
+
+struct proxy_addresses {
+    char peer[64], local[64];
+};
+
+/* What is known of the client; texts live in `a` and in the pair's TLS. */
+void proxy_pair_client_facts(struct proxy_pair *p, struct proxy_addresses *a,
+                             struct capture_tls *tls, struct proxy_leg_facts *out);
 
 void proxy_pair_client_ready(struct proxy_pair *p);
 void proxy_pair_client_refused(struct proxy_pair *p, unsigned status, const char *why);

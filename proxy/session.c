@@ -89,8 +89,8 @@ int proxy_session_pause(struct proxy_session *s, enum side side, uint8_t reason,
 
 /* ---- inputs ---- */
 
-int proxy_session_record_open(struct proxy_session *s, const struct proxy_leg_facts *client,
-                       int64_t now_ns)
+int proxy_session_record_open(struct proxy_session *s,
+                              const struct proxy_leg_facts *client, int64_t now_ns)
 {
     struct capture_record r = { .type = CAPTURE_OPEN };
 
@@ -116,8 +116,8 @@ static int let_in(struct proxy_session *s, enum proxy_tls_fault tls)
     return proxy_outputs_put(s->shared->outputs, &out);
 }
 
-int proxy_session_accepted(struct proxy_session *s, const struct proxy_leg_facts *client,
-                           int64_t now_ns)
+int proxy_session_accepted(struct proxy_session *s,
+                           const struct proxy_leg_facts *client, int64_t now_ns)
 {
     struct proxy_admission admission = { .at = now_ns };
     int r = 0;

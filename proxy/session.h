@@ -40,10 +40,10 @@ struct proxy_session *proxy_session_new(const struct proxy_shared *shared,
                                         uint32_t number, void *owner, int64_t now_ns);
 void proxy_session_free(struct proxy_session *s); /* takes NULL */
 
-/* The client was accepted; nothing of it was read yet. An ACCEPT follows, at once or, when
- * a rule says so, later or never. `client` may lack what TLS will tell. */
-int proxy_session_accepted(struct proxy_session *s, const struct proxy_leg_facts *client,
-                           int64_t now_ns);
+/* The client was accepted; nothing of it was read yet. An ACCEPT follows, at once or,
+ * when a rule says so, later or never. `client` may lack what TLS will tell. */
+int proxy_session_accepted(struct proxy_session *s,
+                           const struct proxy_leg_facts *client, int64_t now_ns);
 
 /* The client is there (TLS done, if any): reading starts. */
 int proxy_session_opened(struct proxy_session *s, const struct proxy_leg_facts *client,

@@ -118,7 +118,7 @@ struct proxy_session {
     const struct proxy_shared *shared;
     void *owner;
     struct proxy_http *http;
-    struct proxy_faults *faults; /* NULL: the run has no rules */
+    struct proxy_faults *faults;  /* NULL: the run has no rules */
     struct proxy_frames lanes[2]; /* by the side that speaks */
     struct proxy_leg legs[2];
     int64_t active_at;     /* a byte last came */

@@ -73,9 +73,9 @@ static int64_t lag(const struct proxy_session *s, enum side from, struct proxy_s
 
 static int64_t transmission_ns(const struct proxy_shape *p, size_t len)
 {
-    return p->bytes_per_s == 0
-               ? 0
-               : (int64_t)((double)len / (double)p->bytes_per_s * (double)CLOCK_NS_PER_S);
+    return p->bytes_per_s == 0 ? 0
+                               : (int64_t)((double)len / (double)p->bytes_per_s *
+                                           (double)CLOCK_NS_PER_S);
 }
 
 /* When a piece may go: after the latency, behind what is being transmitted. */

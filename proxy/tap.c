@@ -64,9 +64,14 @@ int proxy_tap_sent(struct proxy_tap *t, uint32_t connection, int64_t now_ns,
                    enum side to, const char *cause, struct bytes bytes)
 {
     struct capture_record r = { .type = CAPTURE_SENT };
+    int err;
 
     r.u.sent.to = to;
     r.u.sent.cause = bytes_of(cause);
-    r.u.sent.bytes = bytes;
-    return proxy_tap_put(t, connection, now_ns, &r);
+    do {
+        r.u.sent.bytes = bytes_first(bytes, piece(bytes.len));
+        bytes = bytes_from(bytes, r.u.sent.bytes.len);
+        err = proxy_tap_put(t, connection, now_ns, &r);
+    } while (err == 0 && bytes.len > 0);
+    return err;
 }
