@@ -644,6 +644,7 @@ static void kept_slices_stay(void **state)
     for (size_t i = 0; i < kept_count; i++) {
         struct bytes b = slice_bytes(kept[i]);
 
+        assert_non_null(b.at);
         assert_int_equal(b.len, 1500);
         assert_int_equal(b.at[0], 'A' + (int)(i % 26));
         assert_int_equal(b.at[1499], 'A' + (int)(i % 26));
