@@ -65,12 +65,16 @@ void show_line_colour(struct show_line *l, enum show_colour c)
         [SHOW_BAD] = "\x1b[31m",
     };
 
-    if (l->style->colour) {
-        show_out_text(l->out, codes[SHOW_PLAIN]);
-        if (c != SHOW_PLAIN) {
-            show_out_text(l->out, codes[c]);
-        }
+    if (!l->style->colour) {
+        return;
     }
+    if (l->colour != SHOW_PLAIN) {
+        show_out_text(l->out, codes[SHOW_PLAIN]);
+    }
+    if (c != SHOW_PLAIN) {
+        show_out_text(l->out, codes[c]);
+    }
+    l->colour = c;
 }
 
 /* The next piece of our own words, as it is printed, and its columns. */
@@ -270,9 +274,7 @@ void show_line_hex(struct show_line *l, struct bytes in, unsigned room, bool mor
 
 int show_line_end(struct show_line *l)
 {
-    if (l->style->colour) {
-        show_out_text(l->out, "\x1b[0m");
-    }
+    show_line_colour(l, SHOW_PLAIN);
     show_out_text(l->out, "\n");
     l->column = 0;
     return show_out_status(l->out);

@@ -35,6 +35,7 @@ struct show_line {
     struct show_out *out;
     const struct show_style *style;
     struct buf scratch;
+    enum show_colour colour; /* of what comes next */
     unsigned column;
 };
 

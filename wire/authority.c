@@ -438,8 +438,12 @@ int wire_authority_leaf(const char *folder, const char *host, int64_t wall_ns,
     struct authority leaf = { 0 };
     bool created;
     int why;
-    int r = open_authority(folder, wall_ns / NS_PER_S, &ca, &created, e);
+    int r;
 
+    if (!authority_can_name(host)) {
+        return err_set(e, -EINVAL, "\"%s\" is no host name or address", host);
+    }
+    r = open_authority(folder, wall_ns / NS_PER_S, &ca, &created, e);
     if (r < 0) {
         return r;
     }

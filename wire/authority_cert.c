@@ -80,7 +80,7 @@ static int add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 }
 
 /* May stand in a list of names behind "DNS:". */
-static int is_plain_name(const char *name)
+static bool is_plain_name(const char *name)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "0123456789-_.";
@@ -91,7 +91,7 @@ static int is_plain_name(const char *name)
 static int add_constraints(X509 *cert, const char *machine)
 {
     char value[sizeof(LOCAL_NAMES) + 300];
-    int named = is_plain_name(machine) && strlen(machine) < 256;
+    bool named = is_plain_name(machine) && strlen(machine) < 256;
 
     snprintf(value, sizeof(value), "%s%s%s", LOCAL_NAMES,
              named ? ",permitted;DNS:" : "", named ? machine : "");
@@ -137,6 +137,15 @@ static int push_host(GENERAL_NAMES *all, const char *host)
     }
     ERR_clear_error();
     return push_dns(all, host);
+}
+
+bool authority_can_name(const char *host)
+{
+    ASN1_STRING *address = a2i_IPADDRESS(host);
+
+    ASN1_STRING_free(address);
+    ERR_clear_error();
+    return address != NULL || is_plain_name(host);
 }
 
 /* Names every leaf has, and "any address", which is none that a client asks for. */

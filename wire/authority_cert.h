@@ -7,6 +7,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct authority {
@@ -20,6 +21,9 @@ void authority_deinit(struct authority *a);
  * name constraints. -ENOMEM. */
 int authority_make(const char *user, const char *machine, int64_t wall_s,
                    struct authority *out);
+
+/* True for an address or what may be a host's name; certificates are for those only. */
+bool authority_can_name(const char *host);
 
 /* A leaf for `host` and loopback, signed by `by`, with a key of its own. -ENOMEM. */
 int authority_make_leaf(const struct authority *by, const char *host, int64_t wall_s,

@@ -1,7 +1,10 @@
 """A stalled reader in front of a fast sender for 1 GB: wstape's memory stays small, other
 connections go on, and all bytes arrive."""
 
+import os
+import pty
 import select
+import subprocess
 import threading
 import time
 import zlib
@@ -9,6 +12,7 @@ import zlib
 import pytest
 
 from rig import frames, raw
+from rig.process import binary
 from rig.wait import rss_kb
 
 GB = 1_000_000_000
@@ -61,6 +65,10 @@ def receive(end, sender, total, stall_at, check):
     return crc
 
 
+def check_memory(w):
+    assert rss_kb(w.pid) < LIMIT_KB
+
+
 def expected_crc(block, total):
     crc = 0
     for _ in range(total // len(block)):
@@ -68,7 +76,7 @@ def expected_crc(block, total):
     return crc
 
 
-def stall(record, pki, side, total, sizes, tls=False):
+def stall(record, pki, side, total, sizes, tls=False, look_at=None):
     """The whole story for one direction; `sizes`: payloads of the frames sent."""
     args, scheme = [], "ws"
     if tls:
@@ -93,7 +101,7 @@ def stall(record, pki, side, total, sizes, tls=False):
         rounds = [bystander.rounds]
 
         def check():
-            assert rss_kb(w.pid) < LIMIT_KB
+            check_memory(w)
             rounds.append(bystander.rounds)
             assert rounds[-1] > rounds[-2], "the other connection stands still"
 
@@ -108,6 +116,8 @@ def stall(record, pki, side, total, sizes, tls=False):
             end.close()
         w.stop()
         assert w.tape.stat().st_size >= total
+        if look_at:
+            look_at(w.tape)
         w.tape.unlink()
 
 
@@ -133,9 +143,32 @@ class Backend(raw.EchoServer):
         return self.handed
 
 
+def show_large_tape(tape):
+    """`show` reads a tape of a gigabyte in little memory, and tells how far it is."""
+    main, side = pty.openpty()
+    process = subprocess.Popen([binary(), "show", tape], stdout=subprocess.PIPE,
+                               stderr=side)
+    os.close(side)
+    first = process.stdout.read(4096)
+    size, peak = len(first), 0
+    while data := process.stdout.read1(1 << 16):
+        size += len(data)
+        try:
+            peak = rss_kb(process.pid, "VmHWM")
+        except LookupError:
+            pass  # it has ended; what is left is in the pipe
+    status = process.wait()
+    progress = os.read(main, 4096)
+    os.close(main)
+    assert status == 0 and b"/stall" in first
+    assert size < GB // 30  # a start of each message, not all of it
+    assert b"%" in progress
+    assert 0 < peak < LIMIT_KB
+
+
 def test_stalled_client(record, pki):
     start = time.monotonic()
-    stall(record, pki, "server", GB, [65536] * 16)
+    stall(record, pki, "server", GB, [65536] * 16, look_at=show_large_tape)
     assert time.monotonic() - start < 60
 
 
@@ -151,3 +184,28 @@ def test_stalled_on_one_huge_frame(record, pki):
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_stalled_tls(record, pki, side):
     stall(record, pki, side, GB // 8, [65536] * 16, tls=True)
+
+
+def test_stalled_download(record, pki):
+    """The same for the body of an HTTP response."""
+    total = GB // 5
+    with raw.Listener() as listener:
+        w = record(listener.url())
+        client = raw.connect(w.port)
+        client.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        server = listener.take()
+        server.read_head()
+        server.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % total)
+        head = len(client.read_head())
+        assert len(client.got) == head
+        block = os.urandom(1_000_000)
+        sender = Sender(server, block, total)
+        sender.start()
+        crc = receive(client, sender, total, [0, total // 2],
+                      lambda: check_memory(w))
+        assert crc == expected_crc(block, total)
+        assert rss_kb(w.pid, "VmHWM") < LIMIT_KB
+        client.close()
+        server.close()
+        w.stop()
+        assert w.tape.stat().st_size < 3_000_000  # --http-body-limit

@@ -61,6 +61,19 @@ def test_idle_timeout(record, listener):
     assert {e["how"] for e in shown.all("end", connection=c)} == {"timeout"}
 
 
+@pytest.mark.parametrize("sync", ["none", "always", "100ms"])
+def test_sync(record, echo_server, sync):
+    """fsync costs time, and changes nothing else."""
+    w = record(echo_server.url(), "--sync", sync)
+    client = raw.EchoClient(w.port)
+    for i in range(20):
+        client.echo(b"%d" % i)
+    client.close()
+    w.stop()
+    assert len(w.show().all("message", kind="binary")) == 40
+    assert run("verify", w.tape).returncode == 0
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_host_and_origin(record, listener, keep):
     w = record(listener.url(), *["--keep-host"] * keep)

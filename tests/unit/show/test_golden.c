@@ -216,6 +216,62 @@ static void write_damaged(void)
     close(fd);
 }
 
+/* Where the record with `text` in it lies in the tape. */
+static struct capture_stretch find_record(const char *path, const char *text)
+{
+    struct capture_stretch found = { 0 };
+    struct capture_source source;
+    struct capture_reader *reader;
+    struct capture_item item;
+    struct err e;
+
+    assert_int_equal(capture_file_open(path, &source, &e), 0);
+    assert_int_equal(capture_reader_new(&source, &reader, &e), 0);
+    do {
+        assert_int_equal(capture_reader_next(reader, &item), 0);
+        assert_int_not_equal(item.event, CAPTURE_EVENT_END);
+        found = (struct capture_stretch){ item.offset, item.bytes.len };
+    } while (bytes_find(item.bytes, bytes_of(text)) == item.bytes.len);
+    capture_reader_free(reader);
+    capture_file_release(&source);
+    return found;
+}
+
+/* A whole record is gone, and all that is left is readable. */
+static void write_missing(void)
+{
+    struct capture_stretch gone;
+    char path[128];
+    struct tape t;
+    uint8_t bytes[4096];
+    ssize_t len;
+    size_t after;
+    uint32_t c;
+    int fd;
+
+    path_of("missing.wstape", path, sizeof(path));
+    tape_new(&t, path);
+    c = tape_websocket(&t, "127.0.0.1:50001", "/ws", NULL);
+    tape_frame(&t, c, SERVER, WIRE_OP_TEXT, bytes_of("one "), 0);
+    tape_frame(&t, c, SERVER, 0, bytes_of("gone "), 0);
+    tape_frame(&t, c, SERVER, WIRE_FIN, bytes_of("three"), 0);
+    tape_text(&t, c, CLIENT, "single");
+    tape_at(&t, 5000); /* time for a checkpoint */
+    tape_frame(&t, c, SERVER, WIRE_OP_TEXT, bytes_of("all "), 0);
+    tape_frame(&t, c, SERVER, WIRE_FIN, bytes_of("well"), 0);
+    tape_finish(&t, "SIGINT");
+    gone = find_record(path, "gone ");
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    len = read(fd, bytes, sizeof(bytes));
+    assert_true(len > 0 && (size_t)len < sizeof(bytes));
+    after = (size_t)(gone.offset + gone.len);
+    assert_int_equal(pwrite(fd, bytes + after, (size_t)len - after, (off_t)gone.offset),
+                     (size_t)len - after);
+    assert_int_equal(ftruncate(fd, len - (off_t)gone.len), 0);
+    close(fd);
+}
+
 static void write_empty(void)
 {
     char path[128];
@@ -434,6 +490,7 @@ static struct golden goldens[] = {
                    .connections = { .at = { { 1, 1 } }, .count = 1 } } },
     { .name = "damaged.txt", .tape = "damaged.wstape" },
     { .name = "damaged.json", .tape = "damaged.wstape", .options = { .json = true } },
+    { .name = "missing.txt", .tape = "missing.wstape" },
     { .name = "empty.txt", .tape = "empty.wstape" },
 };
 
@@ -449,6 +506,7 @@ static int setup(void **state)
     }
     write_session();
     write_damaged();
+    write_missing();
     write_empty();
     return 0;
 }
@@ -456,7 +514,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     static const char *const names[] = { "session.wstape", "damaged.wstape",
-                                         "empty.wstape" };
+                                         "missing.wstape", "empty.wstape" };
     char path[128];
 
     (void)state;

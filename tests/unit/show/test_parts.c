@@ -236,7 +236,10 @@ static void colour_is_reset(void **state)
     show_line_colour(&w.line, SHOW_BAD);
     show_line_text(&w.line, "x");
     assert_int_equal(show_line_end(&w.line), 0);
-    assert_written(&w, "\x1b[0m\x1b[31mx\x1b[0m\n");
+    show_line_text(&w.line, "y");
+    show_line_colour(&w.line, SHOW_DIM);
+    show_line_colour(&w.line, SHOW_BOLD);
+    assert_written(&w, "\x1b[31mx\x1b[0m\ny\x1b[2m\x1b[0m\x1b[1m");
 }
 
 static void spans_read_well(void **state)
