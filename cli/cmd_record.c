@@ -13,16 +13,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One `wstape record`, from its options to its exit status. */
+enum { SIGNALS = 3 };
+
+/* One `wstape record` or `wstape inject`, from its options to its exit status. */
 struct run {
     struct cli_recorder_config config;
     const char *sync;
     const char *port_file;
+    struct cli_list faults;
+    const char *seed;
+    bool injects;    /* `wstape inject`: rules are needed, a tape is not */
     char output[64]; /* the default name */
     char **command;
     struct net_loop *loop;
     struct cli_recorder *recorder;
-    struct net_signal *signals[2];
+    struct net_signal *signals[SIGNALS];
     struct net_child *child;
     char reason[64]; /* why it ends */
     int signals_seen;
@@ -45,6 +50,13 @@ static const char more[] =
     "  wstape record -u wss://staging.example.com -o s.wstape -- pytest tests/\n"
     "  wstape record -u ws://localhost:8000 -l wss://localhost:8443\n";
 
+static const char more_inject[] =
+    "\n"
+    "As `wstape record`, with rules; a tape is only written with --output.\n"
+    "\n"
+    "  wstape inject -u ws://localhost:8000 --fault close=1011,from=server,message=5\n"
+    "  wstape inject -u ws://localhost:8000 --faults faults.yaml --seed 42 -- pytest\n";
+
 /* ---- options ---- */
 
 static int parse_sync(struct run *run, struct err *e)
@@ -65,6 +77,22 @@ static int parse_sync(struct run *run, struct err *e)
                    run->sync);
 }
 
+static int parse_seed(struct run *run, struct err *e)
+{
+    struct cli_recorder_config *c = &run->config;
+
+    c->fault_lines = run->faults.at;
+    c->fault_count = run->faults.count;
+    if (run->seed == NULL) {
+        return 0;
+    }
+    if (text_parse_number(run->seed, 0, UINT64_MAX, &c->seed) < 0) {
+        return err_set(e, -EINVAL, "--seed takes a number, not \"%s\"", run->seed);
+    }
+    c->has_seed = true;
+    return 0;
+}
+
 static int parse(struct run *run, int argc, char **argv, struct err *e)
 {
     struct cli_recorder_config *c = &run->config;
@@ -76,6 +104,14 @@ static int parse(struct run *run, int argc, char **argv, struct err *e)
           0, 0 },
         { "output", 'o', CLI_TEXT, "FILE", "the tape (session-<UTC>.wstape; -: stdout)",
           &c->output, NULL, 0, 0 },
+        { "faults", 0, CLI_TEXT, "FILE", "rules in YAML; SIGHUP reads them again",
+          &c->faults_file, NULL, 0, 0 },
+        { "fault", 0, CLI_LIST, "RULE",
+          "one rule, as `wstape faults` shows (repeatable)", &run->faults, NULL, 0, 0 },
+        { "seed", 0, CLI_TEXT, "N", "of all chance (drawn and printed)", &run->seed,
+          NULL, 0, 0 },
+        { "max-message", 0, CLI_SIZE, "SIZE", "larger messages pass the rules (16M)",
+          &c->max_message, NULL, 0, 0 },
         { "tls-cert", 0, CLI_TEXT, "FILE",
           "PEM chain for wss:// listening (default: made by `wstape ca`)", &c->tls_cert,
           NULL, 0, 0 },
@@ -116,11 +152,17 @@ static int parse(struct run *run, int argc, char **argv, struct err *e)
         { NULL, 0, CLI_FLAG, NULL, NULL, NULL, NULL, 0, 0 },
     };
     const struct cli_command command = {
-        .name = "record",
-        .usage = "--upstream URL [options] [-- COMMAND...]",
+        .name = run->injects ? "inject" : "record",
+        .usage =
+            run->injects
+                ? "--upstream URL --faults FILE|--fault RULE [options] [-- COMMAND...]"
+                : "--upstream URL [options] [-- COMMAND...]",
         .summary =
-            "Stand between a client and its backend; write what passes to a tape.",
-        .more = more,
+            run->injects
+                ? "Stand between a client and its backend; break what passes."
+                : "Stand between a client and its backend; write what passes to a "
+                  "tape.",
+        .more = run->injects ? more_inject : more,
         .takes_command = true,
     };
     struct cli_parsed parsed;
@@ -132,10 +174,17 @@ static int parse(struct run *run, int argc, char **argv, struct err *e)
     run->command = parsed.command;
     if (c->upstream == NULL) {
         return err_set(e, -EINVAL,
-                       "record: --upstream URL is missing: where is the backend? (for "
-                       "example --upstream ws://localhost:8000)");
+                       "%s: --upstream URL is missing: where is the backend? (for "
+                       "example --upstream ws://localhost:8000)",
+                       command.name);
     }
-    return parse_sync(run, e);
+    if (run->injects && c->faults_file == NULL && run->faults.count == 0) {
+        return err_set(e, -EINVAL,
+                       "inject: no rules: give --faults FILE or --fault RULE (`wstape "
+                       "faults` lists what there is)");
+    }
+    r = parse_seed(run, e);
+    return r == 0 ? parse_sync(run, e) : r;
 }
 
 static void name_output(struct run *run)
@@ -143,7 +192,7 @@ static void name_output(struct run *run)
     struct buf utc = { 0 };
     size_t n = 0;
 
-    if (run->config.output != NULL) {
+    if (run->config.output != NULL || run->injects) {
         return;
     }
     if (text_put_utc(&utc, clock_wall_ns()) == 0) {
@@ -186,14 +235,22 @@ static int write_port_file(const struct run *run, struct err *e)
     return 0;
 }
 
+static const char *tape_name(const struct run *run)
+{
+    if (run->config.output == NULL) {
+        return "no tape";
+    }
+    return strcmp(run->config.output, "-") == 0 ? "stdout" : run->config.output;
+}
+
 static void announce(const struct run *run)
 {
     struct buf url = { 0 };
 
     if (cli_recorder_put_url(run->recorder, false, &url) == 0) {
-        fprintf(stderr, "wstape: recording %.*s -> %s to %s\n", (int)url.len,
-                (const char *)url.at, run->config.upstream,
-                strcmp(run->config.output, "-") == 0 ? "stdout" : run->config.output);
+        fprintf(stderr, "wstape: %s %.*s -> %s to %s\n",
+                run->config.output == NULL ? "passing" : "recording", (int)url.len,
+                (const char *)url.at, run->config.upstream, tape_name(run));
     }
     buf_deinit(&url);
 }
@@ -205,7 +262,7 @@ static void stop(struct run *run, const char *reason)
     if (run->reason[0] == '\0') {
         snprintf(run->reason, sizeof(run->reason), "%s", reason);
     }
-    for (int i = 0; i < 2 && run->child == NULL && run->stopped; i++) {
+    for (int i = 0; i < SIGNALS && run->child == NULL && run->stopped; i++) {
         net_signal_free(run->signals[i]);
         run->signals[i] = NULL;
     }
@@ -220,7 +277,7 @@ static void end_if_over(struct run *run)
     if (!run->stopped || run->child != NULL) {
         return;
     }
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < SIGNALS; i++) {
         net_signal_free(run->signals[i]);
         run->signals[i] = NULL;
     }
@@ -246,6 +303,10 @@ static void on_signal(void *owner, int number)
     struct run *run = owner;
     const char *name = number == SIGINT ? "SIGINT" : "SIGTERM";
 
+    if (number == SIGHUP && run->config.faults_file != NULL) {
+        cli_recorder_reload(run->recorder);
+        return;
+    }
     run->signals_seen++;
     if (run->child != NULL && run->signals_seen == 1) {
         if (!command_has_it(number)) {
@@ -310,13 +371,13 @@ static int start_command(struct run *run, struct err *e)
 
 static int start(struct run *run, struct err *e)
 {
-    static const int numbers[2] = { SIGINT, SIGTERM };
+    static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
     int r = cli_recorder_new(run->loop, &run->config, &run->recorder, e);
 
     if (r < 0) {
         return r;
     }
-    for (int i = 0; i < 2 && r == 0; i++) {
+    for (int i = 0; i < SIGNALS && r == 0; i++) {
         run->signals[i] = net_signal_new(run->loop, numbers[i], on_signal, run);
         if (run->signals[i] == NULL) {
             r = err_set(e, -ENOMEM, "out of memory");
@@ -335,8 +396,7 @@ static void summarize(const struct run *run, const struct cli_recorder_result *t
 
     if (text_put_size(&size, t->bytes) == 0) {
         fprintf(stderr, "wstape: %s: %u connection%s, %llu records, %.*s (%s)\n",
-                strcmp(run->config.output, "-") == 0 ? "stdout" : run->config.output,
-                t->connections, t->connections == 1 ? "" : "s",
+                tape_name(run), t->connections, t->connections == 1 ? "" : "s",
                 (unsigned long long)t->records, (int)size.len, (const char *)size.at,
                 run->reason[0] == '\0' ? "the tape failed" : run->reason);
     }
@@ -392,9 +452,9 @@ static int run_loop(struct run *run)
     return r < 0 ? cli_fail(CLI_FAILED, &e) : status;
 }
 
-int cmd_record(int argc, char **argv)
+static int record_or_inject(bool injects, int argc, char **argv)
 {
-    struct run run = { 0 };
+    struct run run = { .injects = injects };
     struct err e;
     int r, status;
 
@@ -415,4 +475,14 @@ int cmd_record(int argc, char **argv)
     status = run_loop(&run);
     net_loop_free(run.loop);
     return status;
+}
+
+int cmd_record(int argc, char **argv)
+{
+    return record_or_inject(false, argc, argv);
+}
+
+int cmd_inject(int argc, char **argv)
+{
+    return record_or_inject(true, argc, argv);
 }

@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "captures/file.h"
 #include "cli/ca_folder.h"
+#include "cli/rules.h"
 #include "wire/authority.h"
 
 #include <errno.h>
@@ -15,7 +16,8 @@ struct cli_recorder {
     struct cli_recorder_config config;
     struct net_loop *loop;
     struct wire_url listen, upstream;
-    struct wire_tls_context *listen_tls, *upstream_tls;
+    struct wire_tls_context *listen_tls[PROXY_TLS_FAULTS], *upstream_tls;
+    struct inject_plan *plan; /* NULL: no rules */
     struct capture_sink sink;
     struct capture_writer *writer;
     struct proxy_server *server;
@@ -33,6 +35,7 @@ void cli_recorder_defaults(struct cli_recorder_config *c)
         .connect_timeout_ns = 10 * CLOCK_NS_PER_S,
         .http_body_limit = 1024 * 1024,
         .max_connections = 10000,
+        .max_message = 16 * 1024 * 1024,
     };
 }
 
@@ -61,19 +64,42 @@ static int read_urls(struct cli_recorder *r, struct err *e)
     return err;
 }
 
-static int make_leaf(struct cli_recorder *r, struct err *e)
+static int put_leaf(struct cli_recorder *r, enum proxy_tls_fault fault,
+                    const char *folder, struct buf *chain, struct buf *key,
+                    struct err *e)
+{
+    int64_t now = clock_wall_ns();
+
+    switch (fault) {
+    case PROXY_TLS_EXPIRED:
+        return wire_authority_faulty_leaf(folder, WIRE_LEAF_EXPIRED, now, chain, key,
+                                          e);
+    case PROXY_TLS_SELF_SIGNED:
+        return wire_authority_faulty_leaf(folder, WIRE_LEAF_SELF_SIGNED, now, chain,
+                                          key, e);
+    case PROXY_TLS_WRONG_HOST:
+        return wire_authority_faulty_leaf(folder, WIRE_LEAF_WRONG_HOST, now, chain, key,
+                                          e);
+    case PROXY_TLS_SOUND:
+    case PROXY_TLS_ABORT:
+    case PROXY_TLS_FAULTS:
+        break;
+    }
+    return wire_authority_leaf(folder, r->listen.host, now, chain, key, e);
+}
+
+static int make_leaf(struct cli_recorder *r, enum proxy_tls_fault fault, struct err *e)
 {
     struct buf chain = { 0 }, key = { 0 };
     char folder[1024];
     int err = cli_ca_folder(folder, sizeof(folder), e);
 
     if (err == 0) {
-        err = wire_authority_leaf(folder, r->listen.host, clock_wall_ns(), &chain, &key,
-                                  e);
+        err = put_leaf(r, fault, folder, &chain, &key, e);
     }
     if (err == 0) {
         err = wire_tls_server_context_pem(buf_bytes(&chain), buf_bytes(&key),
-                                          &r->listen_tls, e);
+                                          &r->listen_tls[fault], e);
     }
     buf_deinit(&chain);
     buf_deinit(&key);
@@ -118,8 +144,9 @@ static int make_tls(struct cli_recorder *r, struct err *e)
 
     if (err == 0 && r->listen.is_tls) {
         err = c->tls_cert != NULL
-                  ? wire_tls_server_context(c->tls_cert, c->tls_key, &r->listen_tls, e)
-                  : make_leaf(r, e);
+                  ? wire_tls_server_context(c->tls_cert, c->tls_key,
+                                            &r->listen_tls[PROXY_TLS_SOUND], e)
+                  : make_leaf(r, PROXY_TLS_SOUND, e);
     }
     if (err == 0 && r->upstream.is_tls) {
         err = wire_tls_client_context(&client, &r->upstream_tls, e);
@@ -128,6 +155,22 @@ static int make_tls(struct cli_recorder *r, struct err *e)
         say(NULL, "WARNING: --upstream-insecure: the backend's certificate is not "
                   "verified, anyone can be it");
     }
+    return err;
+}
+
+/* Certificates that are wrong on purpose. A reload may bring rules that ask for them:
+ * all are made once there are rules. */
+static int make_faulty_leaves(struct cli_recorder *r, struct err *e)
+{
+    int err = 0;
+
+    if (r->plan == NULL || !r->listen.is_tls) {
+        return 0;
+    }
+    for (int i = PROXY_TLS_EXPIRED; err == 0 && i <= PROXY_TLS_WRONG_HOST; i++) {
+        err = make_leaf(r, (enum proxy_tls_fault)i, e);
+    }
+    r->listen_tls[PROXY_TLS_ABORT] = r->listen_tls[PROXY_TLS_SOUND];
     return err;
 }
 
@@ -144,7 +187,6 @@ static int open_server(struct cli_recorder *r, struct err *e)
 {
     const struct cli_recorder_config *c = &r->config;
     struct proxy_server_config server = {
-        .listen_tls = r->listen_tls,
         .upstream_tls = r->upstream_tls,
         .origin_ns = r->origin_ns,
         .max_connections = (unsigned)c->max_connections,
@@ -163,6 +205,7 @@ static int open_server(struct cli_recorder *r, struct err *e)
         .idle_timeout_ns = c->idle_timeout_ns,
         .linger_ns = 2 * CLOCK_NS_PER_S,
     };
+    memcpy(server.listen_tls, r->listen_tls, sizeof(server.listen_tls));
     return proxy_server_new(r->loop, &server, &r->server, e);
 }
 
@@ -183,6 +226,7 @@ static int put_header(struct cli_recorder *r, struct buf *listen, struct buf *up
     h->program = bytes_of("wstape " WSTAPE_VERSION);
     h->listen = buf_bytes(listen);
     h->upstream = buf_bytes(upstream);
+    h->seed = r->plan == NULL ? 0 : inject_plan_seed(r->plan);
     return err;
 }
 
@@ -247,7 +291,12 @@ static int start_syncing(struct cli_recorder *r, struct err *e)
 
 static void free_contexts(struct cli_recorder *r)
 {
-    wire_tls_context_free(r->listen_tls);
+    for (int i = 0; i < PROXY_TLS_FAULTS; i++) {
+        if (i != PROXY_TLS_ABORT) { /* the same as the sound one */
+            wire_tls_context_free(r->listen_tls[i]);
+        }
+    }
+    inject_plan_free(r->plan);
     wire_tls_context_free(r->upstream_tls);
     alloc_free(r);
 }
@@ -260,10 +309,15 @@ static int begin(struct cli_recorder *r, struct err *e)
         return err;
     }
     r->listen = *proxy_server_url(r->server);
-    err = open_tape(r, e);
-    if (err == 0) {
+    if (r->config.output != NULL) {
+        err = open_tape(r, e);
+    }
+    if (err == 0 && r->writer != NULL) {
         proxy_server_record(r->server, r->writer);
         err = start_syncing(r, e);
+    }
+    if (err == 0 && r->plan != NULL) {
+        proxy_server_inject(r->server, r->plan);
     }
     if (err < 0) {
         r->config.stopped = NULL;
@@ -289,7 +343,13 @@ int cli_recorder_new(struct net_loop *loop, const struct cli_recorder_config *c,
     r->origin_ns = clock_monotonic_ns();
     err = read_urls(r, e);
     if (err == 0) {
+        err = cli_rules_plan(&r->config, &r->plan, e);
+    }
+    if (err == 0) {
         err = make_tls(r, e);
+    }
+    if (err == 0) {
+        err = make_faulty_leaves(r, e);
     }
     if (err == 0) {
         err = begin(r, e);
@@ -300,6 +360,13 @@ int cli_recorder_new(struct net_loop *loop, const struct cli_recorder_config *c,
     }
     *out = r;
     return 0;
+}
+
+void cli_recorder_reload(struct cli_recorder *r)
+{
+    if (r->plan != NULL && cli_rules_reload(&r->config, r->plan)) {
+        proxy_server_inject(r->server, r->plan);
+    }
 }
 
 void cli_recorder_stop(struct cli_recorder *r, const char *reason)
@@ -329,19 +396,26 @@ int cli_recorder_finish(struct cli_recorder *r, const char *reason,
                         struct cli_recorder_result *out)
 {
     struct proxy_server_totals t = proxy_server_totals(r->server);
-    struct capture_writer_totals w;
-    int err = 0, closed;
+    struct capture_writer_totals w = { 0 };
+    int err = 0, closed = 0;
 
-    if (t.tape_error == 0) {
+    if (r->writer != NULL && t.tape_error == 0) {
         err = capture_writer_finish(r->writer, clock_monotonic_ns(), t.connections,
                                     reason);
     }
-    w = capture_writer_totals(r->writer);
+    if (r->writer != NULL) {
+        w = capture_writer_totals(r->writer);
+    }
     *out = (struct cli_recorder_result){ t.connections, w.records, w.bytes,
                                          w.lost_records, t.tape_error };
     proxy_server_free(r->server);
-    capture_writer_free(r->writer);
-    closed = capture_file_close(&r->sink);
+    if (r->plan != NULL) {
+        cli_rules_summarize(r->plan);
+    }
+    if (r->writer != NULL) {
+        capture_writer_free(r->writer);
+        closed = capture_file_close(&r->sink);
+    }
     free_contexts(r);
     return err < 0 ? err : closed;
 }

@@ -15,10 +15,16 @@
 struct cli_recorder_config {
     const char *listen;             /* URL */
     const char *upstream;           /* URL */
-    const char *output;             /* FILE, "-" for stdout */
+    const char *output;             /* FILE, "-" for stdout, NULL: no tape */
     const char *tls_cert, *tls_key; /* NULL: a leaf of the local authority for wss */
     const char *upstream_ca, *upstream_cert, *upstream_key;
     bool upstream_insecure;
+    const char *faults_file;        /* NULL: none */
+    const char *const *fault_lines; /* --fault */
+    size_t fault_count;
+    bool has_seed;
+    uint64_t seed;
+    uint64_t max_message; /* bytes that rules look at */
     bool keep_host;
     int policy; /* enum capture_policy */
     bool sync_always;
@@ -47,6 +53,9 @@ void cli_recorder_stop(struct cli_recorder *r, const char *reason);
 int cli_recorder_put_url(const struct cli_recorder *r, bool as_http, struct buf *out);
 
 uint16_t cli_recorder_port(const struct cli_recorder *r);
+
+/* Read the rule file again. A bad one changes nothing; what is wrong goes to stderr. */
+void cli_recorder_reload(struct cli_recorder *r);
 
 struct cli_recorder_result {
     uint32_t connections;

@@ -466,3 +466,27 @@ out:
     authority_deinit(&ca);
     return r;
 }
+
+int wire_authority_faulty_leaf(const char *folder, enum wire_leaf_fault fault,
+                               int64_t wall_ns, struct buf *chain, struct buf *key,
+                               struct err *e)
+{
+    struct authority ca = { 0 };
+    struct authority leaf = { 0 };
+    bool created;
+    int r = open_authority(folder, wall_ns / NS_PER_S, &ca, &created, e);
+
+    if (r < 0) {
+        return r;
+    }
+    r = authority_make_faulty_leaf(&ca, fault, wall_ns / NS_PER_S, &leaf);
+    if (r == 0) {
+        r = put_leaf(&ca, &leaf, chain, key);
+    }
+    if (r < 0) {
+        r = no_memory(e);
+    }
+    authority_deinit(&leaf);
+    authority_deinit(&ca);
+    return r;
+}

@@ -44,4 +44,14 @@ int wire_authority_open(const char *folder, int64_t wall_ns,
 int wire_authority_leaf(const char *folder, const char *host, int64_t wall_ns,
                         struct buf *chain, struct buf *key, struct err *e);
 
+/* Leaves that no client must accept, for the faults `tls: expired` and the like. */
+enum wire_leaf_fault {
+    WIRE_LEAF_EXPIRED,
+    WIRE_LEAF_SELF_SIGNED,
+    WIRE_LEAF_WRONG_HOST, /* for wrong-host.test only */
+};
+int wire_authority_faulty_leaf(const char *folder, enum wire_leaf_fault fault,
+                               int64_t wall_ns, struct buf *chain, struct buf *key,
+                               struct err *e);
+
 #endif

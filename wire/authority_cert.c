@@ -231,7 +231,15 @@ int authority_make(const char *user, const char *machine, int64_t wall_s,
     return finish(&a, ok, out);
 }
 
-static int add_leaf_extensions(X509 *cert, X509 *issuer, const char *host)
+static int add_only_name(X509 *cert, const char *host)
+{
+    char value[300];
+
+    snprintf(value, sizeof(value), "DNS:%s", host);
+    return add_extension(cert, cert, NID_subject_alt_name, value);
+}
+
+static int add_leaf_extensions(X509 *cert, X509 *issuer, const char *host, bool only)
 {
     return add_extension(cert, issuer, NID_basic_constraints, "critical,CA:FALSE") ==
                1 &&
@@ -241,23 +249,47 @@ static int add_leaf_extensions(X509 *cert, X509 *issuer, const char *host)
            add_extension(cert, issuer, NID_subject_key_identifier, "hash") == 1 &&
            add_extension(cert, issuer, NID_authority_key_identifier, "keyid:always") ==
                1 &&
-           add_names(cert, host) == 1;
+           (only ? add_only_name(cert, host) : add_names(cert, host)) == 1;
+}
+
+/* `by` NULL: signed by itself. `only`: for no other name than `host`. */
+static int make_leaf(const struct authority *by, const char *host, bool only,
+                     int64_t wall_s, struct authority *out)
+{
+    struct authority a = { 0 };
+    const char *name =
+        says_nothing_new(host) || strlen(host) > COMMON_NAME_MAX ? "localhost" : host;
+    int ok = begin(&a) == 1 && set_subject(a.cert, name) == 1;
+
+    if (by == NULL) {
+        by = &a;
+    }
+    ok = ok && X509_set_issuer_name(a.cert, X509_get_subject_name(by->cert)) == 1 &&
+         set_times(a.cert, wall_s - HOUR_S, wall_s + (int64_t)LEAF_DAYS * DAY_S) == 1 &&
+         add_leaf_extensions(a.cert, by->cert, host, only) == 1 &&
+         X509_sign(a.cert, by->key, EVP_sha256()) != 0;
+
+    return finish(&a, ok, out);
 }
 
 int authority_make_leaf(const struct authority *by, const char *host, int64_t wall_s,
                         struct authority *out)
 {
-    struct authority a = { 0 };
-    const char *name =
-        says_nothing_new(host) || strlen(host) > COMMON_NAME_MAX ? "localhost" : host;
-    int ok =
-        begin(&a) == 1 && set_subject(a.cert, name) == 1 &&
-        X509_set_issuer_name(a.cert, X509_get_subject_name(by->cert)) == 1 &&
-        set_times(a.cert, wall_s - HOUR_S, wall_s + (int64_t)LEAF_DAYS * DAY_S) == 1 &&
-        add_leaf_extensions(a.cert, by->cert, host) == 1 &&
-        X509_sign(a.cert, by->key, EVP_sha256()) != 0;
+    return make_leaf(by, host, false, wall_s, out);
+}
 
-    return finish(&a, ok, out);
+int authority_make_faulty_leaf(const struct authority *by, enum wire_leaf_fault fault,
+                               int64_t wall_s, struct authority *out)
+{
+    switch (fault) {
+    case WIRE_LEAF_EXPIRED:
+        return make_leaf(by, "localhost", false, wall_s - 2 * LEAF_DAYS * DAY_S, out);
+    case WIRE_LEAF_SELF_SIGNED:
+        return make_leaf(NULL, "localhost", false, wall_s, out);
+    case WIRE_LEAF_WRONG_HOST:
+        return make_leaf(by, "wrong-host.test", true, wall_s, out);
+    }
+    return -EINVAL;
 }
 
 int authority_check(const struct authority *by, const struct authority *leaf,

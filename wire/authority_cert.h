@@ -5,6 +5,8 @@
 #ifndef WSTAPE_WIRE_AUTHORITY_CERT_H
 #define WSTAPE_WIRE_AUTHORITY_CERT_H
 
+#include "wire/authority.h"
+
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
@@ -28,6 +30,10 @@ bool authority_can_name(const char *host);
 /* A leaf for `host` and loopback, signed by `by`, with a key of its own. -ENOMEM. */
 int authority_make_leaf(const struct authority *by, const char *host, int64_t wall_s,
                         struct authority *out);
+
+/* One that no client must accept. -ENOMEM. */
+int authority_make_faulty_leaf(const struct authority *by, enum wire_leaf_fault fault,
+                               int64_t wall_s, struct authority *out);
 
 /* X509_V_OK, or why `leaf` would not convince a client that trusts `by`. */
 int authority_check(const struct authority *by, const struct authority *leaf,
