@@ -1,4 +1,4 @@
-#include "records.h"
+#include "tests/unit/captures/records.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
