@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 /* Append `in` safe for a terminal: valid UTF-8 stays; C0, DEL, C1, bidi and other
- * invisible controls and invalid bytes become \n, \t, \x1b, \u{202e} and the like. At most
- * `limit` input bytes (whole characters), then "…". -ENOMEM. */
+ * invisible controls and invalid bytes become \n, \t, \x1b, \u{202e} and the like. At
+ * most `limit` input bytes (whole characters), then "…". -ENOMEM. */
 int text_put_escaped(struct buf *out, struct bytes in, size_t limit);
 
-/* Append a JSON string (RFC 8259) with its quotes. Invalid UTF-8 becomes U+FFFD; DEL and
- * C1 controls are escaped too, so that the line is safe to print. -ENOMEM. */
+/* Append a JSON string (RFC 8259) with its quotes. Invalid UTF-8 becomes U+FFFD; DEL
+ * and C1 controls are escaped too, so that the line is safe to print. -ENOMEM. */
 int text_put_json(struct buf *out, struct bytes in);
 
 /* Append base64 (RFC 4648, section 4, with padding). -ENOMEM. */
@@ -41,8 +41,8 @@ int text_parse_size(const char *text, uint64_t *out);
 /* A decimal of digits only, within min..max. -EINVAL. */
 int text_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 
-/* The entry of NULL-terminated `names` that looks most like `text` (edit distance at most
- * a third of its length, 2 at least), or NULL: for "did you mean". */
+/* The entry of NULL-terminated `names` that looks most like `text` (edit distance at
+ * most a third of its length, 2 at least), or NULL: for "did you mean". */
 const char *text_nearest(const char *text, const char *const *names);
 
 #endif

@@ -1,6 +1,7 @@
 """What a process and its children cost: processor time and memory, from /proc."""
 
 import os
+import time
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -63,3 +64,18 @@ def rss_bytes(pid):
 def peak_rss_bytes(pid):
     """The most resident memory each of the family ever had, added up."""
     return 1024 * _status_kib(pid, "VmHWM")
+
+
+def _ticks():
+    """Ticks of all processors since the start: busy, and altogether."""
+    with open("/proc/stat") as f:
+        ticks = [int(n) for n in f.readline().split()[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)  # idle, waiting for a disk
+
+
+def busy_share(seconds):
+    """How much of the machine is used in the next `seconds`, by anything: 0 to 1."""
+    busy, total = _ticks()
+    time.sleep(seconds)
+    busy_then, total_then = _ticks()
+    return (busy_then - busy) / max(1, total_then - total)

@@ -48,8 +48,10 @@ void bench_samples_sort(struct bench_samples *s)
 
 double bench_samples_percentile(const struct bench_samples *s, unsigned percent)
 {
+    size_t at = s->count * percent / 100;
+
     if (s->count == 0) {
         return 0;
     }
-    return (double)s->at[s->count * percent / 100] / UNITS_A_US;
+    return (double)s->at[at] / UNITS_A_US;
 }

@@ -76,23 +76,26 @@ static int answer_head(struct bench_peer *p)
     return r;
 }
 
-/* True (and the burst started) when `text` is "STREAM count size". */
+/* True when `text` is "STREAM count size". */
 static bool is_order(struct bytes text, uint64_t *count, size_t *size)
 {
+    static const char word[] = "STREAM ";
+    const size_t word_len = sizeof word - 1;
     char copy[64];
-    unsigned long long c, s;
+    char *end;
 
-    if (text.len >= sizeof copy || text.len < 7 || memcmp(text.at, "STREAM ", 7) != 0) {
+    if (text.len >= sizeof copy || text.len < word_len ||
+        memcmp(text.at, word, word_len) != 0) {
         return false;
     }
     memcpy(copy, text.at, text.len);
     copy[text.len] = '\0';
-    if (sscanf(copy, "STREAM %llu %llu", &c, &s) != 2) {
+    *count = strtoull(copy + word_len, &end, 10);
+    if (*end != ' ') {
         return false;
     }
-    *count = c;
-    *size = (size_t)s;
-    return true;
+    *size = strtoul(end + 1, &end, 10);
+    return *end == '\0' && *count > 0 && *size > 0;
 }
 
 static int answer_frame(struct bench_peer *p, const struct bench_frame *f)

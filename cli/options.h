@@ -1,10 +1,10 @@
 /*
  * cli/options - a command's options as a table, read from argv.
  *
- * Long options take "--name value" and "--name=value", short ones "-o value" and "-ofile".
- * Options and operands may be mixed; "--" ends the options: what follows is the COMMAND
- * (record) or more operands. Unknown options are errors with a suggestion. -h and --help
- * are understood by every command and print the table.
+ * Long options take "--name value" and "--name=value", short ones "-o value" and
+ * "-ofile". Options and operands may be mixed; "--" ends the options: what follows is
+ * the COMMAND (record) or more operands. Unknown options are errors with a suggestion.
+ * -h and --help are understood by every command and print the table.
  */
 #ifndef WSTAPE_CLI_OPTIONS_H
 #define WSTAPE_CLI_OPTIONS_H
@@ -32,8 +32,8 @@ struct cli_list {
 };
 
 struct cli_option {
-    const char *name;  /* without "--"; NULL ends the table */
-    char letter;       /* 0: none */
+    const char *name; /* without "--"; NULL ends the table */
+    char letter;      /* 0: none */
     enum cli_kind kind;
     const char *value; /* what --help calls the value: "URL", "FILE" */
     const char *help;  /* one line, the default included */

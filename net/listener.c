@@ -170,6 +170,8 @@ static struct net_listener *make(struct net_loop *l,
     return n;
 }
 
+/* Host and port are one thing, as are *out and *e. */
+/* NOLINTNEXTLINE(readability-function-size) */
 int net_listener_new(struct net_loop *l, const char *host, uint16_t port,
                      const struct net_listener_events *events, void *owner,
                      struct net_listener **out, struct err *e)

@@ -71,7 +71,7 @@ static void tell_end(struct net_stream *s, int status)
         s->flags |= TOLD;
     }
     net_loop_event(loop_of(s));
-    s->events->end(s->owner, s, status);
+    s->events->end(s->owner, s, status == -EPIPE ? -ECONNRESET : status);
 }
 
 static void tell_came(struct net_deferred *d)

@@ -22,9 +22,11 @@ struct net_stream;
 struct net_stream_events {
     /* Bytes came. The slice is borrowed: take a reference to keep it. */
     void (*bytes)(void *owner, struct net_stream *s, struct slice in);
-    /* The peer's direction is over: 0 for FIN, -ECONNRESET for RST, another negative
-     * errno for other failures (also of writes: reported once). No more bytes will
-     * come. */
+    /* The peer's direction is over, no more bytes will come: 0 for FIN, -ECONNRESET for
+     * RST, another negative errno for other failures. A write that fails is told here
+     * too, after what the peer had sent is read; until then what is written goes
+     * nowhere. So 0 may be followed by one negative status; a negative one is the last.
+     */
     void (*end)(void *owner, struct net_stream *s, int status);
     /* The queue was above NET_LOW_WATER and no longer is. */
     void (*drained)(void *owner, struct net_stream *s);
@@ -39,8 +41,8 @@ void net_stream_own(struct net_stream *s, const struct net_stream_events *events
 
 void net_stream_read(struct net_stream *s, bool on);
 
-/* Send; takes its own reference. Errors arrive through `end`. -ENOMEM; -EPIPE after
- * net_stream_end. */
+/* Send; takes its own reference. Errors arrive through `end`. -ENOMEM: nothing more can
+ * be sent (`end` will say so, too); -EPIPE after net_stream_end. */
 int net_stream_write(struct net_stream *s, struct slice out);
 
 /* Bytes accepted by net_stream_write and not yet by the kernel. */
@@ -67,10 +69,11 @@ void net_stream_local(const struct net_stream *s, char *out, size_t cap);
 
 struct net_listener;
 
-/* Listen on host (a name or an address) and port (0: any free one). A name that has
- * several addresses (localhost) listens on the first that works. Words in `e` name the
- * address and the remedy. `accepted` owns the stream it gets. When descriptors run out
- * (EMFILE), accepting pauses for 100 ms and `trouble` is told once. */
+/* Listen on host (a name or an address) and port (0: any free one). A name with several
+ * addresses (localhost) listens on all of them that this machine has, on one port.
+ * Words in `e` name the address and the remedy. `accepted` owns the stream it gets.
+ * When descriptors run out (EMFILE), accepting pauses for 100 ms at a time and
+ * `trouble` is told, once until accepting works again; who connects meanwhile waits. */
 struct net_listener_events {
     void (*accepted)(void *owner, struct net_stream *s);
     void (*trouble)(void *owner, int error);
@@ -87,8 +90,10 @@ void net_listener_free(struct net_listener *n); /* stops listening; takes NULL *
 
 struct net_connect;
 
-/* One target (host and port), resolved in the background and tried address by address.
- * Names are kept for 10 s after they were resolved and asked again after a failure. */
+/* One target (host and port), resolved in the background and tried address by address:
+ * 2 s each while there are others, the last one as long as the caller likes. Names are
+ * kept for 10 s after they were resolved and asked again after a failure; names under
+ * localhost are ::1 and 127.0.0.1, names under invalid do not exist (RFC 6761). */
 struct net_target;
 struct net_target *net_target_new(struct net_loop *l, const char *host, uint16_t port);
 void net_target_free(

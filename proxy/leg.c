@@ -65,7 +65,7 @@ void proxy_pair_server_ready(struct proxy_pair *p, const char *error)
 void proxy_pair_leg_ended(struct proxy_pair *p, enum side side, enum capture_end kind,
                           const char *text)
 {
-    if (p->ended[side] || p->closing) {
+    if (p->closing) {
         return;
     }
     p->ended[side] = true;

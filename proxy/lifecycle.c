@@ -322,9 +322,10 @@ static int end_of_direction(struct proxy_session *s, enum side side,
 int proxy_session_ended(struct proxy_session *s, enum side side, enum capture_end kind,
                         const char *text, int64_t now_ns)
 {
+    bool breaks = kind != CAPTURE_END_FIN && kind != CAPTURE_END_TRUNCATED;
     int r;
 
-    if (s->state == PROXY_DONE || s->legs[side].ended_in) {
+    if (s->state == PROXY_DONE || (s->legs[side].ended_in && !breaks)) {
         return 0;
     }
     s->legs[side].ended_in = true;
@@ -333,7 +334,7 @@ int proxy_session_ended(struct proxy_session *s, enum side side, enum capture_en
     if (r < 0) {
         return r;
     }
-    if (kind != CAPTURE_END_FIN && kind != CAPTURE_END_TRUNCATED) {
+    if (breaks) {
         r = broken(s, side, now_ns);
     } else {
         r = end_of_direction(s, side, kind, now_ns);

@@ -58,7 +58,8 @@ int proxy_session_refuse(struct proxy_session *s, const struct proxy_leg_facts *
 int proxy_session_bytes(struct proxy_session *s, enum side from, struct slice in,
                         int64_t now_ns);
 
-/* A side is over. `text` says more, or is NULL. No bytes may follow from that side. */
+/* A side is over. `text` says more, or is NULL. No bytes may follow from that side.
+ * After a FIN it may come once more, for a reset that a write met. */
 int proxy_session_ended(struct proxy_session *s, enum side side, enum capture_end kind,
                         const char *text, int64_t now_ns);
 

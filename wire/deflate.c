@@ -141,13 +141,10 @@ static int feed(struct wire_inflate *i, struct bytes in, struct sink *s, bool *e
         r = step(i, s);
         in = bytes_from(in, piece - i->z.avail_in);
         if (r == Z_STREAM_END) {
+            *ended = in.len == 0;
             r = restart(i);
-            if (in.len == 0) {
-                *ended = true;
-                return r;
-            }
         }
-        if (r != Z_OK) {
+        if (r != Z_OK || *ended) {
             return r;
         }
     }

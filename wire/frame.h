@@ -60,7 +60,8 @@ int wire_frame_decode(struct wire_frame_decoder *d, struct bytes in, size_t *use
                       struct wire_frame *out);
 
 /* Write the header to `out`; returns its length. `form` is taken as it is. */
-size_t wire_frame_encode(const struct wire_frame *f, uint8_t out[WIRE_FRAME_HEADER_MAX]);
+size_t wire_frame_encode(const struct wire_frame *f,
+                         uint8_t out[WIRE_FRAME_HEADER_MAX]);
 
 /* The shortest form for a payload of `len` bytes: 7, 16 or 64. */
 uint8_t wire_frame_form(uint64_t len);

@@ -27,7 +27,8 @@ struct wire_deflate_params {
 };
 
 /* Read the Sec-WebSocket-Extensions fields of a response. Unknown extensions are passed
- * over; `*others` tells that there were some (so RSV bits have a meaning unknown here). */
+ * over; `*others` tells that there were some (so RSV bits have a meaning unknown here).
+ */
 void wire_handshake_extensions(struct bytes response, const struct wire_head *h,
                                struct wire_deflate_params *out, bool *others);
 

@@ -43,15 +43,14 @@ static void judge_byte(const struct wire_http_scan *s, uint8_t byte,
 
     if (s->prev == TLS_HANDSHAKE && byte == TLS_MAJOR) {
         refuse(no, 400, "the client spoke TLS on a plain port; use wss:// in --listen");
-    } else if (s->prev == TLS_HANDSHAKE) {
-        refuse(no, 400, "a control byte in the head");
     } else if (s->prev == '\r' && byte != '\n') {
         refuse(no, 400, "a carriage return without a line feed in the head");
     } else if (byte == '\n' && s->prev != '\r') {
         refuse(no, 400, "a line of the head ends with LF alone instead of CRLF");
     } else if (byte == 0) {
         refuse(no, 400, "a NUL byte in the head");
-    } else if (is_control(byte) && !(is_first && byte == TLS_HANDSHAKE)) {
+    } else if (s->prev == TLS_HANDSHAKE ||
+               (is_control(byte) && !(is_first && byte == TLS_HANDSHAKE))) {
         refuse(no, 400, "a control byte in the head");
     }
 }

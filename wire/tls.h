@@ -70,9 +70,10 @@ int wire_tls_send(struct wire_tls *t, struct bytes in, struct buf *cipher);
 /* close_notify onto `cipher`. -ENOMEM. */
 int wire_tls_end(struct wire_tls *t, struct buf *cipher);
 
-/* Why it failed, for people: "the certificate has expired (notAfter=...)", "the
- * certificate is for "other.example", not for "localhost"", "the client spoke plain HTTP
- * on a TLS port", "the peer refused: alert unknown ca". Valid as long as `t`. */
+/* Why it failed, for people: "the certificate expired on 2026-05-01 12:00:00 UTC", "the
+ * certificate is for other.example, not for localhost", "the client spoke plain HTTP on
+ * a TLS port", "the server refused: alert unknown CA (...)". Safe to print. Valid as
+ * long as `t`; "" while all is well. */
 const char *wire_tls_error(const struct wire_tls *t);
 
 /* Listening side, after a failure: the first bytes were plain HTTP, so a plain HTTP

@@ -43,30 +43,34 @@ static bool start(struct wire_utf8 *u, uint8_t lead)
     return true;
 }
 
+static bool go_on(struct wire_utf8 *u, uint8_t byte)
+{
+    if (byte < u->low || byte > u->high) {
+        return false;
+    }
+    u->need--;
+    u->low = 0x80;
+    u->high = 0xbf;
+    return true;
+}
+
+static bool take(struct wire_utf8 *u, uint8_t byte)
+{
+    return u->need == 0 ? start(u, byte) : go_on(u, byte);
+}
+
 bool wire_utf8_check(struct wire_utf8 *u, struct bytes in)
 {
     const uint8_t *at = in.at;
     const uint8_t *end = in.len == 0 ? at : at + in.len;
 
-    for (;;) {
+    while (at != end) {
         if (u->need == 0) {
             at = skip_ascii(at, end);
         }
-        if (at == end) {
-            return true;
-        }
-        if (u->need == 0) {
-            if (!start(u, *at++)) {
-                return false;
-            }
-            continue;
-        }
-        if (*at < u->low || *at > u->high) {
+        if (at != end && !take(u, *at++)) {
             return false;
         }
-        at++;
-        u->need--;
-        u->low = 0x80;
-        u->high = 0xbf;
     }
+    return true;
 }

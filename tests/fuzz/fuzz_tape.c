@@ -95,7 +95,7 @@ static void make_tape(struct buf *out)
     capture_block_init(&b, ID);
     must(capture_encode_header(&b, &h) == 0);
     must(capture_encode(&b, &r, NULL) == 0);
-    for (uint8_t i = 0; i < FRAMES; i++) {
+    for (unsigned i = 0; i < FRAMES; i++) {
         payload[i] = (uint8_t)(0x95 + i);
         r = (struct capture_record){ .type = CAPTURE_RAW, .connection = i };
         r.u.raw.bytes = bytes_make(payload, i);

@@ -47,7 +47,8 @@ def check(tape, load, seed):
             path = end.path or end.got.split(b" ", 2)[1]
             c = streams.paths[bytes(path).decode()]
             kept = streams.went[c, side]
-            assert kept.startswith(end.got), (
+            is_there = kept.startswith(end.got)
+            assert is_there, (
                 f"seed {seed}: {'server' if side else 'client'} of {path} received "
                 f"{len(end.got)} bytes, the tape has {len(kept)}")
 

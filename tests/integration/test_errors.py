@@ -260,6 +260,7 @@ def until_on_tape(w, *words):
     until(there, w.tape, raw.TIMEOUT, f"{words} on the tape")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_old_tls_is_refused(guarded):
     w, _ = guarded(listen_tls=True)
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -21,6 +21,8 @@ commonName = supplied
 basicConstraints = critical, CA:false
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth, clientAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
 subjectAltName = {san}
 """
 LOCAL = "DNS:localhost, IP:127.0.0.1, IP:::1"
@@ -88,8 +90,9 @@ class Pki:
         return c
 
     def trusting(self, ca_file=None):
-        return see_truncation(ssl.create_default_context(
-            cafile=str(ca_file or self.ca_file)))
+        c = see_truncation(ssl.create_default_context(cafile=str(ca_file or self.ca_file)))
+        c.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
+        return c
 
     def spki(self, leaf):
         """What Chromium calls a certificate: base64 of SHA-256 of its public key."""

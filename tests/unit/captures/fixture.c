@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "tests/unit/captures/fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -8,7 +8,7 @@
 #include "captures/encode.h"
 #include "captures/reader.h"
 #include "captures/writer.h"
-#include "records.h"
+#include "tests/unit/captures/records.h"
 
 /* ---- a tape whose borders are known ---- */
 

@@ -4,7 +4,7 @@
 #ifndef WSTAPE_TESTS_CAPTURES_READING_H
 #define WSTAPE_TESTS_CAPTURES_READING_H
 
-#include "fixture.h"
+#include "tests/unit/captures/fixture.h"
 
 /* What reading bytes gave, checked on the way: items follow one another without a hole,
  * and every record is one that was put on the tape, in its order. */

@@ -1,4 +1,4 @@
-#include "records.h"
+#include "tests/unit/captures/records.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -138,8 +138,8 @@ static void random_http(struct chance *c, struct capture_record *r, size_t paylo
         return;
     }
     r->u.head.exchange = number32(c);
-    r->u.head.bytes = some_bytes(c, 5000);
-    r->u.head.sent = some_bytes(c, 5000);
+    r->u.head.bytes = some_bytes(c, payload_max);
+    r->u.head.sent = some_bytes(c, payload_max);
 }
 
 static void random_ends(struct chance *c, struct capture_record *r)

@@ -23,7 +23,7 @@ enum { RECORD_TYPES = 14 };
 extern const enum capture_type record_types[RECORD_TYPES]; /* all that have fields */
 
 /* A record of `type` whose fields are edge values as often as not. Points into static
- * memory. Payloads have up to `payload_max` bytes. */
+ * memory. Payloads and heads have up to `payload_max` bytes. */
 struct capture_record random_record(struct chance *c, enum capture_type type,
                                     size_t payload_max);
 

@@ -1,4 +1,4 @@
-#include "reading.h"
+#include "tests/unit/captures/reading.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 #include "base/alloc.h"
 #include "captures/decode.h"
-#include "fixture.h"
+#include "tests/unit/captures/fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

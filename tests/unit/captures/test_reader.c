@@ -1,5 +1,5 @@
 #include "base/alloc.h"
-#include "reading.h"
+#include "tests/unit/captures/reading.h"
 
 #include <errno.h>
 #include <setjmp.h>

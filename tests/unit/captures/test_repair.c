@@ -1,6 +1,6 @@
 #include "base/alloc.h"
 #include "captures/repair.h"
-#include "reading.h"
+#include "tests/unit/captures/reading.h"
 
 #include <errno.h>
 #include <setjmp.h>
