@@ -2,13 +2,15 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "inject/build.h"
+#include "inject/plan.h"
 #include "proxy/session.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NAME_MAX_LEN = 32 };
+enum { NAME_MAX_LEN = 32, MAX_MESSAGE = 70000 };
 
 struct player {
     const char *name;
@@ -19,6 +21,7 @@ struct player {
     struct proxy_outputs outputs;
     struct proxy_shared shared;
     struct proxy_session *session;
+    struct inject_plan *plan; /* NULL: no rule lines */
     int64_t now_ns;
     struct buf expected; /* lines after the last input */
     struct buf *report;
@@ -46,6 +49,9 @@ static int put_output(struct buf *out, const struct proxy_output *o)
         return buf_put_format(out, "> cut %s\n", side);
     case PROXY_RESET:
         return buf_put_format(out, "> reset %s\n", side);
+    case PROXY_ACCEPT:
+        return buf_put_format(out, o->tls == 0 ? "> accept\n" : "> accept tls=%u\n",
+                              o->tls);
     case PROXY_WAKE:
         return 0; /* when it matters, the transcript sends the wake */
     case PROXY_CLOSE:
@@ -115,6 +121,15 @@ static int compare(struct player *p)
     proxy_outputs_clear(&p->outputs);
     p->shared.turn++;
     return r;
+}
+
+static struct bytes next_line(struct bytes *text)
+{
+    size_t len = bytes_find(*text, bytes_of("\n"));
+    struct bytes line = bytes_first(*text, len);
+
+    *text = bytes_from(*text, len < text->len ? len + 1 : len);
+    return line;
 }
 
 /* ---- what goes in ---- */
@@ -255,6 +270,9 @@ static int input(struct player *p, struct bytes line)
     if (word(&line, "server")) {
         return side_input(p, SERVER, line);
     }
+    if (word(&line, "accept")) {
+        return proxy_session_accepted(p->session, &client, p->now_ns);
+    }
     if (word(&line, "open")) {
         return proxy_session_opened(p->session, &client, p->now_ns);
     }
@@ -321,18 +339,52 @@ static int step(struct player *p, struct bytes line)
     if (line.at[0] == '+' || line.at[0] == '>') {
         return expect(p, line);
     }
+    if (word(&line, "rule") || word(&line, "seed")) {
+        return 0;
+    }
     r = compare(p);
     p->input_line = p->line;
     return r == 0 ? input(p, line) : r;
 }
 
-static struct bytes next_line(struct bytes *text)
-{
-    size_t len = bytes_find(*text, bytes_of("\n"));
-    struct bytes line = bytes_first(*text, len);
+enum { RULES_MAX = 16 };
 
-    *text = bytes_from(*text, len < text->len ? len + 1 : len);
-    return line;
+static int build_rules(struct player *p, const struct inject_source *sources,
+                       size_t count, uint64_t seed)
+{
+    struct inject_rules *rules;
+    struct buf errors = { 0 };
+    unsigned error_count;
+    int r = inject_build(sources, count, &rules, &errors, &error_count);
+
+    if (r == 0) {
+        p->plan = inject_plan_new(rules, seed, MAX_MESSAGE);
+    } else {
+        buf_put(p->report, buf_bytes(&errors));
+    }
+    buf_deinit(&errors);
+    return r;
+}
+
+/* The rule lines of a transcript, wherever they stand. */
+static int read_rules(struct player *p, struct bytes text)
+{
+    struct inject_source sources[RULES_MAX];
+    size_t count = 0;
+    uint64_t seed = 1;
+
+    while (text.len > 0 && count < RULES_MAX) {
+        struct bytes line = bytes_trim(next_line(&text));
+
+        if (word(&line, "rule")) {
+            sources[count++] = (struct inject_source){
+                .name = p->name, .text = line, .is_line = true, .folder = "."
+            };
+        } else if (word(&line, "seed")) {
+            seed = number(line);
+        }
+    }
+    return count == 0 ? 0 : build_rules(p, sources, count, seed);
 }
 
 static int begin(struct player *p)
@@ -345,9 +397,10 @@ static int begin(struct player *p)
     wire_url_parse("ws://backend:9000", "upstream", &p->config.upstream, NULL);
     capture_block_init(&p->block, 7);
     p->tap.block = &p->block;
-    p->shared = (struct proxy_shared){ .config = &p->config,
-                                       .tap = &p->tap,
-                                       .outputs = &p->outputs };
+    p->tap.origin_ns = CLOCK_NS_PER_S;
+    p->shared = (struct proxy_shared){
+        .config = &p->config, .tap = &p->tap, .plan = p->plan, .outputs = &p->outputs
+    };
     p->now_ns = CLOCK_NS_PER_S;
     p->session = proxy_session_new(&p->shared, 1, p, p->now_ns);
     return p->session == NULL ? -ENOMEM : 0;
@@ -357,8 +410,11 @@ int play_run(const char *name, struct bytes text, struct play_split split,
              struct buf *report)
 {
     struct player p = { .name = name, .split = split, .report = report };
-    int r = begin(&p);
+    int r = read_rules(&p, text);
 
+    if (r == 0) {
+        r = begin(&p);
+    }
     while (r == 0 && text.len > 0) {
         r = step(&p, next_line(&text));
     }
@@ -371,6 +427,7 @@ int play_run(const char *name, struct bytes text, struct play_split split,
                        strerror(-r));
     }
     proxy_session_free(p.session);
+    inject_plan_free(p.plan);
     proxy_outputs_deinit(&p.outputs);
     capture_block_deinit(&p.block);
     buf_deinit(&p.expected);

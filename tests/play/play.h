@@ -6,8 +6,10 @@
  *   client "GET / HTTP/1.1\r\n" ...   bytes from a side: strings and hex, mixed
  *   client fin|cut|reset|error        its end
  *   open | refuse 503 | connected | unreachable "why" | wake 30s | stop 1001 "bye"
- *   queued client 300000              bytes waiting to be sent to a side
- *   config keep-host | body-limit 10 | idle 5s | pass-tape off
+ *   accept                        the client was accepted; rules may let it wait
+ *   rule RULE                     a rule in its one-line form; all before the first
+ * input seed N                        of all chance queued client 300000 bytes waiting
+ * to be sent to a side config keep-host | body-limit 10 | idle 5s | pass-tape off
  *   + request 1 : "GET / ..."         records, in order
  *   > server "GET / ..."              outputs, in order
  *   # comment

@@ -153,8 +153,9 @@ static int tell_piece(struct teller *t, const struct capture_record *r)
 
 static const char *end_name(enum capture_end kind)
 {
-    static const char *const names[] = { "?",       "fin",     "truncated", "reset",
-                                         "timeout", "refused", "error",     "stop" };
+    static const char *const names[] = { "?",     "fin",     "truncated",
+                                         "reset", "timeout", "refused",
+                                         "error", "stop",    "fault" };
 
     return names[kind];
 }
@@ -171,6 +172,23 @@ static int tell_end(struct teller *t, const struct capture_record *r)
     return buf_put_format(t->out, "+ end %s %s by %s\n", side_name(r->u.end.side),
                           end_name(r->u.end.kind),
                           r->u.end.by_wstape ? "wstape" : "peer");
+}
+
+static int tell_fault(struct teller *t, const struct capture_record *r)
+{
+    int err =
+        buf_put_format(t->out, "+ fault %s %.*s", arrow(r->u.fault.from),
+                       (int)r->u.fault.action.len, (const char *)r->u.fault.action.at);
+
+    if (err == 0 && r->u.fault.message > 0) {
+        err = buf_put_format(t->out, " op=%u n=%llu", r->u.fault.opcode,
+                             (unsigned long long)r->u.fault.message);
+    }
+    if (err == 0 && !r->u.fault.applied) {
+        err = buf_put_format(t->out, " failed (%.*s)", (int)r->u.fault.text.len,
+                             (const char *)r->u.fault.text.at);
+    }
+    return err == 0 ? buf_put_text(t->out, "\n") : err;
 }
 
 static int tell_whole(struct teller *t, const struct capture_record *r)
@@ -194,6 +212,8 @@ static int tell_whole(struct teller *t, const struct capture_record *r)
         return buf_put_format(t->out, "+ sent %s\n", side_name(r->u.sent.to));
     case CAPTURE_END:
         return tell_end(t, r);
+    case CAPTURE_FAULT:
+        return tell_fault(t, r);
     case CAPTURE_NOTE:
         err = buf_put_text(t->out, "+ note");
         return err == 0 ? put_bytes(t->out, r->u.note.text) : err;
