@@ -165,17 +165,32 @@ int text_put_escaped(struct buf *out, struct bytes in, size_t limit)
     return r;
 }
 
+/* "\\u0000" for one unit of UTF-16. */
+static int put_json_unit(struct buf *out, uint32_t unit)
+{
+    const char escape[6] = { '\\',
+                             'u',
+                             hex_digits[unit >> 12 & 15],
+                             hex_digits[unit >> 8 & 15],
+                             hex_digits[unit >> 4 & 15],
+                             hex_digits[unit & 15] };
+
+    return buf_put(out, bytes_make(escape, sizeof(escape)));
+}
+
 static int put_json_escape(struct buf *out, uint32_t c)
 {
+    int r;
+
     if (short_escape(c) != NULL) {
         return buf_put_text(out, short_escape(c));
     }
-    if (c >= 0x10000) {
-        c -= 0x10000;
-        return buf_put_format(out, "\\u%04x\\u%04x", 0xd800 + (c >> 10),
-                              0xdc00 + (c & 0x3ff));
+    if (c < 0x10000) {
+        return put_json_unit(out, c);
     }
-    return buf_put_format(out, "\\u%04x", c);
+    c -= 0x10000;
+    r = put_json_unit(out, 0xd800 + (c >> 10));
+    return r == 0 ? put_json_unit(out, 0xdc00 + (c & 0x3ff)) : r;
 }
 
 static int put_json_character(struct buf *out, struct bytes in, size_t *len)
@@ -186,7 +201,7 @@ static int put_json_character(struct buf *out, struct bytes in, size_t *len)
         return buf_put_text(out, "\ufffd");
     }
     if (c == '"' || c == '\\') {
-        return buf_put_format(out, "\\%c", (char)c);
+        return buf_put(out, bytes_make(c == '"' ? "\\\"" : "\\\\", 2));
     }
     return is_hidden(c) ? put_json_escape(out, c) : buf_put(out, bytes_first(in, *len));
 }

@@ -47,7 +47,7 @@ int capture_encode_header(struct capture_block *b, const struct capture_header *
  * bytes (body, frame, more or raw) verbatim: the block may take a reference instead of
  * a copy. A CHECKPOINT's own fields are filled in here. -ENOMEM leaves the block as it
  * was; -EMSGSIZE: over CAPTURE_RECORD_MAX (a caller's bug: pieces are the caller's
- * duty). -EINVAL: FAULT, which has no fields yet, or no type at all. */
+ * duty). -EINVAL: no type at all. */
 int capture_encode(struct capture_block *b, const struct capture_record *r,
                    const struct slice *backing);
 

@@ -15,10 +15,16 @@ const char *capture_kind_name(enum capture_kind k)
 
 const char *capture_end_name(enum capture_end e)
 {
-    static const char *const names[] = { "open",    "fin",     "truncated", "reset",
-                                         "timeout", "refused", "error",     "stop" };
+    static const char *const names[] = { "open",  "fin",     "truncated",
+                                         "reset", "timeout", "refused",
+                                         "error", "stop",    "fault" };
 
     return (unsigned)e < sizeof(names) / sizeof(names[0]) ? names[e] : "unknown";
+}
+
+static size_t text_max(struct bytes text)
+{
+    return text.len < CAPTURE_OVERVIEW_TEXT_MAX ? text.len : CAPTURE_OVERVIEW_TEXT_MAX;
 }
 
 static int keep(struct capture_overview *o, struct bytes text, struct bytes *out)
@@ -187,9 +193,13 @@ static int take_response(struct capture_overview *o, struct capture_connection *
 static void take_sent(struct capture_connection *c, const struct capture_record *r)
 {
     struct bytes in = r->u.sent.bytes;
-    size_t end = bytes_find(in, bytes_of("\r\n\r\n"));
     struct wire_head h;
+    size_t end;
 
+    if (c->kind == CAPTURE_KIND_WEBSOCKET) {
+        return; /* frames */
+    }
+    end = bytes_find(in, bytes_of("\r\n\r\n"));
     if (r->u.sent.to == CLIENT && end < in.len &&
         wire_head_parse(bytes_first(in, end + 4), false, &h) == 0 && h.status >= 200) {
         c->status = h.status;
@@ -261,6 +271,91 @@ static int take_end(struct capture_overview *o, struct capture_connection *c,
     return r->u.end.kind == CAPTURE_END_FIN ? 0 : add_error(o, c, r->u.end.text);
 }
 
+/* ---- rules ---- */
+
+static struct capture_rule_facts *find_rule(const struct capture_overview *o,
+                                            struct bytes name, struct bytes action)
+{
+    for (size_t i = 0; i < o->rule_count; i++) {
+        if (bytes_equal(o->rules[i].name, name) &&
+            bytes_equal(o->rules[i].action, action)) {
+            return &o->rules[i];
+        }
+    }
+    return NULL;
+}
+
+static int make_room_for_rule(struct capture_overview *o)
+{
+    size_t cap = o->rule_cap == 0 ? 16 : o->rule_cap * 2;
+    struct capture_rule_facts *wider;
+
+    if (o->rule_count < o->rule_cap) {
+        return 0;
+    }
+    wider = alloc_resize(o->rules, cap * sizeof(*wider));
+    if (wider == NULL) {
+        return -ENOMEM;
+    }
+    o->rules = wider;
+    o->rule_cap = cap;
+    return 0;
+}
+
+/* The facts of the rule that acted; NULL when there are too many. */
+static int reach_rule(struct capture_overview *o, const struct capture_record *r,
+                      struct capture_rule_facts **out)
+{
+    struct bytes name = bytes_first(r->u.fault.rule, text_max(r->u.fault.rule));
+    struct bytes action = bytes_first(r->u.fault.action, text_max(r->u.fault.action));
+    struct capture_rule_facts rule = { .applied = 0 };
+    int made;
+
+    *out = find_rule(o, name, action);
+    if (*out != NULL || o->rule_count == CAPTURE_OVERVIEW_RULES_MAX) {
+        return 0;
+    }
+    made = keep(o, name, &rule.name);
+    if (made == 0) {
+        made = keep(o, action, &rule.action);
+    }
+    if (made == 0) {
+        made = make_room_for_rule(o);
+    }
+    if (made == 0) {
+        o->rules[o->rule_count] = rule;
+        *out = &o->rules[o->rule_count++];
+    }
+    return made;
+}
+
+static int count_rule(struct capture_overview *o, const struct capture_record *r)
+{
+    struct capture_rule_facts *rule;
+    int reached = reach_rule(o, r, &rule);
+
+    if (reached < 0) {
+        return reached;
+    }
+    if (rule == NULL) {
+        o->rules_left_out++;
+    } else if (r->u.fault.applied != 0) {
+        rule->applied++;
+    } else {
+        rule->failed++;
+    }
+    return 0;
+}
+
+static void count_fault(struct capture_connection *c, const struct capture_record *r)
+{
+    if (r->u.fault.applied != 0) {
+        c->faults++;
+    } else {
+        c->faults_failed++;
+    }
+}
+
 /* ---- the tape ---- */
 
 static int take_of_connection(struct capture_overview *o,
@@ -299,6 +394,8 @@ static int take_of_connection(struct capture_overview *o,
     case CAPTURE_END:
         return take_end(o, c, r);
     case CAPTURE_FAULT:
+        count_fault(c, r);
+        return 0;
     case CAPTURE_NOTE:
     case CAPTURE_GAP:
     case CAPTURE_CHECKPOINT:
@@ -310,6 +407,11 @@ static int take_of_connection(struct capture_overview *o,
 
 static int take_record(struct capture_overview *o, const struct capture_record *r)
 {
+    int counted = r->type == CAPTURE_FAULT ? count_rule(o, r) : 0;
+
+    if (counted < 0) {
+        return counted;
+    }
     o->records++;
     o->last_ns = r->time_ns > o->last_ns ? r->time_ns : o->last_ns;
     o->gaps += r->type == CAPTURE_GAP ? 1 : 0;
@@ -329,6 +431,7 @@ void capture_overview_deinit(struct capture_overview *o)
         alloc_free(o->connections[i]);
     }
     alloc_free(o->connections);
+    alloc_free(o->rules);
     capture_map_deinit(&o->by_number);
     capture_intern_deinit(&o->texts);
     *o = (struct capture_overview){ 0 };

@@ -17,6 +17,7 @@ enum {
     CAPTURE_OVERVIEW_TEXT_MAX = 2048,
     CAPTURE_OVERVIEW_ERRORS_MAX = 4,
     CAPTURE_OVERVIEW_MISSING_MAX = 256,
+    CAPTURE_OVERVIEW_RULES_MAX = 1024,
 };
 
 enum capture_kind {
@@ -57,12 +58,19 @@ struct capture_connection {
     struct capture_side_facts side[2];
     struct bytes errors[CAPTURE_OVERVIEW_ERRORS_MAX];
     unsigned error_count;
+    uint64_t faults, faults_failed; /* acts of rules, and those that could not be */
     /* A close frame whose code is not complete yet. */
     struct {
         uint64_t left;
         uint16_t code;
         uint8_t have;
     } closing[2];
+};
+
+/* What one rule did; a name with two actions counts as two. */
+struct capture_rule_facts {
+    struct bytes name, action;
+    uint64_t applied, failed;
 };
 
 struct capture_stretch {
@@ -74,6 +82,9 @@ struct capture_overview {
     size_t count, cap;
     struct capture_map by_number;
     struct capture_intern texts;
+    struct capture_rule_facts *rules; /* in the order in which they first acted */
+    size_t rule_count, rule_cap;
+    uint64_t rules_left_out; /* acts of further rules */
     uint64_t records;
     int64_t last_ns;
     uint32_t highest; /* connection number */
@@ -98,7 +109,7 @@ const struct capture_connection *capture_overview_find(const struct capture_over
 /* "websocket", "http", "tunnel", "none". */
 const char *capture_kind_name(enum capture_kind k);
 
-/* "fin", "truncated", "reset", ...: "open" for 0. */
+/* "fin", "truncated", "reset", ...; "open" for 0. */
 const char *capture_end_name(enum capture_end e);
 
 /* True when whole records are missing somewhere around `offset` (MISSING stretches). */

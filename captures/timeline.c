@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "captures/delivered.h"
 #include "captures/map.h"
 
 #include <errno.h>
@@ -9,14 +10,19 @@
 struct connection {
     struct list link; /* in order of appearance */
     uint32_t number;
-    bool over[2]; /* nothing more comes from that side */
+    bool over[2];      /* nothing more comes from that side */
+    bool is_websocket; /* what wstape sends on it are frames */
+    bool lost;         /* records of it may be missing */
     struct capture_messages sides[2];
+    struct capture_delivered *delivered[2]; /* by the side it seems to come from; NULL
+                                               until wstape speaks */
     struct capture_exchanges http;
 };
 
 struct capture_timeline {
     struct capture_timeline_config config;
-    struct capture_messages_rules messages;
+    struct capture_messages_rules messages, delivered;
+    struct bytes cause; /* of the SENT record that is fed */
     struct capture_exchanges_rules exchanges;
     struct capture_map by_number;
     struct list connections;
@@ -40,6 +46,20 @@ static int tell_message(void *owner, uint32_t connection,
                                      .u.message = m };
 
     return tell(owner, &moment);
+}
+
+static int tell_delivered(void *owner, uint32_t connection,
+                          const struct capture_message *m)
+{
+    struct capture_timeline *t = owner;
+    struct capture_message unnumbered = *m;
+    struct capture_moment moment = { .kind = CAPTURE_MOMENT_DELIVERED,
+                                     .connection = connection,
+                                     .time_ns = m->time_ns,
+                                     .u.delivered = { &unnumbered, t->cause } };
+
+    unnumbered.number = 0; /* numbers count what arrived */
+    return tell(t, &moment);
 }
 
 static int tell_body(void *owner, uint32_t connection, const struct capture_body *b)
@@ -108,6 +128,8 @@ static void connection_free(struct capture_timeline *t, struct connection *c)
     list_remove(&c->link);
     capture_messages_deinit(&c->sides[CLIENT]);
     capture_messages_deinit(&c->sides[SERVER]);
+    capture_delivered_free(c->delivered[CLIENT]);
+    capture_delivered_free(c->delivered[SERVER]);
     capture_exchanges_deinit(&c->http);
     alloc_free(c);
 }
@@ -133,6 +155,7 @@ static void agree(struct connection *c, struct bytes head)
     bool others;
 
     if (wire_head_parse(head, false, &h) == 0 && wire_handshake_agrees(head, &h)) {
+        c->is_websocket = true;
         wire_handshake_extensions(head, &h, &params, &others);
         capture_messages_agree(&c->sides[CLIENT], &params, others);
         capture_messages_agree(&c->sides[SERVER], &params, others);
@@ -166,13 +189,37 @@ static int take_more(struct capture_timeline *t, struct connection *c,
     return done == CAPTURE_MESSAGES_STRAY ? tell_record(t, r) : done;
 }
 
+static int take_delivered(struct capture_timeline *t, struct connection *c,
+                          const struct capture_record *r)
+{
+    enum side from = side_other(r->u.sent.to);
+    int done;
+
+    if (c->delivered[from] == NULL) {
+        c->delivered[from] =
+            capture_delivered_new(&t->delivered, &c->sides[from], c->lost);
+    }
+    if (c->delivered[from] == NULL) {
+        return -ENOMEM;
+    }
+    t->cause = r->u.sent.cause;
+    done = capture_delivered_feed(c->delivered[from], r->u.sent.bytes, r->time_ns);
+    t->cause = (struct bytes){ NULL, 0 };
+    return done == CAPTURE_DELIVERED_STRAY ? tell_record(t, r) : done;
+}
+
 /* wstape's own answer is the last word on a connection: the backend gets no more. */
 static int take_sent(struct capture_timeline *t, const struct capture_record *r)
 {
     struct connection *c = find(t, r->connection);
-    int done = tell_record(t, r);
+    bool has_frames = c != NULL && c->is_websocket;
+    int done;
 
-    if (done < 0 || c == NULL) {
+    if (has_frames && r->u.sent.bytes.len > 0) {
+        return take_delivered(t, c, r);
+    }
+    done = tell_record(t, r);
+    if (done < 0 || c == NULL || has_frames) {
         return done;
     }
     done = capture_exchanges_sent(&c->http, r);
@@ -220,11 +267,26 @@ static int flush_side(struct connection *c, const struct capture_record *r)
     return done;
 }
 
+/* What is in progress, of either side and of wstape. */
+static int flush_frames(struct connection *c)
+{
+    int r = 0;
+
+    for (int side = CLIENT; r == 0 && side <= SERVER; side++) {
+        r = capture_messages_end(&c->sides[side]);
+        r = r == 0 ? capture_delivered_end(c->delivered[side]) : r;
+    }
+    return r;
+}
+
 static int take_end(struct capture_timeline *t, const struct capture_record *r)
 {
     struct connection *c = find(t, r->connection);
     int done = c == NULL ? 0 : flush_side(c, r);
 
+    if (done == 0 && c != NULL && c->over[CLIENT] && c->over[SERVER]) {
+        done = flush_frames(c);
+    }
     if (done == 0) {
         done = tell_record(t, r);
     }
@@ -246,6 +308,7 @@ static int take_part(struct capture_timeline *t, const struct capture_record *r)
         return -ENOMEM;
     }
     if (r->type == CAPTURE_FRAME) {
+        c->is_websocket = true;
         return capture_messages_frame(&c->sides[r->u.frame.from], &r->u.frame.frame,
                                       r->time_ns);
     }
@@ -284,6 +347,18 @@ static int take_of_connection(struct capture_timeline *t,
     return tell_record(t, r);
 }
 
+static int lose(struct connection *c)
+{
+    int r = 0;
+
+    c->lost = true;
+    for (int side = CLIENT; r == 0 && side <= SERVER; side++) {
+        r = capture_messages_lose(&c->sides[side]);
+        r = r == 0 ? capture_delivered_lose(c->delivered[side]) : r;
+    }
+    return r == 0 ? capture_exchanges_lose(&c->http) : r;
+}
+
 /* Any connection may have lost something. */
 static int lose_all(struct capture_timeline *t)
 {
@@ -291,15 +366,7 @@ static int lose_all(struct capture_timeline *t)
 
     for (struct list *l = t->connections.next; r == 0 && l != &t->connections;
          l = l->next) {
-        struct connection *c = LIST_ENTRY(l, struct connection, link);
-
-        r = capture_messages_lose(&c->sides[CLIENT]);
-        if (r == 0) {
-            r = capture_messages_lose(&c->sides[SERVER]);
-        }
-        if (r == 0) {
-            r = capture_exchanges_lose(&c->http);
-        }
+        r = lose(LIST_ENTRY(l, struct connection, link));
     }
     return r;
 }
@@ -341,6 +408,8 @@ static void set_rules(struct capture_timeline *t,
         .message = tell_message,
         .owner = t,
     };
+    t->delivered = t->messages;
+    t->delivered.message = tell_delivered;
     t->exchanges = (struct capture_exchanges_rules){
         .keep = c->body_keep < c->limit ? c->body_keep : c->limit,
         .body = tell_body,
@@ -373,6 +442,7 @@ void capture_timeline_free(struct capture_timeline *t)
     }
     capture_map_deinit(&t->by_number);
     buf_deinit(&t->messages.inflated);
+    buf_deinit(&t->delivered.inflated);
     alloc_free(t);
 }
 
@@ -402,10 +472,7 @@ int capture_timeline_finish(struct capture_timeline *t, const struct capture_ite
     while (r == 0 && !list_empty(&t->connections)) {
         struct connection *c = LIST_ENTRY(t->connections.next, struct connection, link);
 
-        r = capture_messages_end(&c->sides[CLIENT]);
-        if (r == 0) {
-            r = capture_messages_end(&c->sides[SERVER]);
-        }
+        r = flush_frames(c);
         if (r == 0) {
             r = capture_exchanges_finish(&c->http);
         }
@@ -427,6 +494,6 @@ int capture_timeline_doubt(struct capture_timeline *t, bool on)
         return 0;
     }
     r = lose_all(t);
-    t->messages.doubt = on;
+    t->messages.doubt = t->delivered.doubt = on;
     return r;
 }

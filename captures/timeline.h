@@ -15,15 +15,17 @@
 #include "captures/reader.h"
 
 enum capture_moment_kind {
-    CAPTURE_MOMENT_RECORD,   /* `record` is all there is: every type but FRAME, BODY and
-                                CHECKPOINT; MORE only where its frame is missing */
-    CAPTURE_MOMENT_MESSAGE,  /* a message or control frame; a frame when `frames` is set
-                              */
-    CAPTURE_MOMENT_BODY,     /* the body of a request or response, at its end */
-    CAPTURE_MOMENT_EXCHANGE, /* a request was answered in full, or never will be */
-    CAPTURE_MOMENT_DAMAGE,   /* unreadable bytes; what was in progress came before it */
-    CAPTURE_MOMENT_MISSING,  /* whole records are missing within these bytes */
-    CAPTURE_MOMENT_TORN,     /* the last record of the tape is not whole */
+    CAPTURE_MOMENT_RECORD,  /* `record` is all there is: every type but FRAME, BODY and
+                               CHECKPOINT; MORE only where its frame is missing; SENT
+                               where it has no frames: HTTP, or nothing at all */
+    CAPTURE_MOMENT_MESSAGE, /* a message or control frame that arrived; a frame when
+                               `frames` is set */
+    CAPTURE_MOMENT_DELIVERED, /* as MESSAGE, from wstape itself: SENT records joined */
+    CAPTURE_MOMENT_BODY,      /* the body of a request or response, at its end */
+    CAPTURE_MOMENT_EXCHANGE,  /* a request was answered in full, or never will be */
+    CAPTURE_MOMENT_DAMAGE,  /* unreadable bytes; what was in progress came before it */
+    CAPTURE_MOMENT_MISSING, /* whole records are missing within these bytes */
+    CAPTURE_MOMENT_TORN,    /* the last record of the tape is not whole */
 };
 
 struct capture_moment {
@@ -34,6 +36,11 @@ struct capture_moment {
     union {
         const struct capture_record *record;
         const struct capture_message *message;
+        struct {
+            const struct capture_message *message; /* `from` is whom it seems to be
+                                                      from; it has no number */
+            struct bytes cause;                    /* of its last SENT record */
+        } delivered;
         const struct capture_body *body;
         const struct capture_exchange *exchange;
         struct {

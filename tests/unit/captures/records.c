@@ -8,9 +8,10 @@
 enum { NOISE_LEN = 1 << 20 };
 
 const enum capture_type record_types[RECORD_TYPES] = {
-    CAPTURE_OPEN,  CAPTURE_UPSTREAM, CAPTURE_REQUEST,    CAPTURE_RESPONSE, CAPTURE_BODY,
-    CAPTURE_FRAME, CAPTURE_MORE,     CAPTURE_RAW,        CAPTURE_SENT,     CAPTURE_END,
-    CAPTURE_NOTE,  CAPTURE_GAP,      CAPTURE_CHECKPOINT, CAPTURE_SUMMARY,
+    CAPTURE_OPEN, CAPTURE_UPSTREAM,   CAPTURE_REQUEST, CAPTURE_RESPONSE,
+    CAPTURE_BODY, CAPTURE_FRAME,      CAPTURE_MORE,    CAPTURE_RAW,
+    CAPTURE_SENT, CAPTURE_FAULT,      CAPTURE_END,     CAPTURE_NOTE,
+    CAPTURE_GAP,  CAPTURE_CHECKPOINT, CAPTURE_SUMMARY,
 };
 
 /* splitmix64 */
@@ -146,7 +147,7 @@ static void random_ends(struct chance *c, struct capture_record *r)
 {
     if (r->type == CAPTURE_END) {
         r->u.end.side = some_side(c);
-        r->u.end.kind = (enum capture_end)(1 + chance_below(c, CAPTURE_END_STOP));
+        r->u.end.kind = (enum capture_end)(1 + chance_below(c, CAPTURE_END_FAULT));
         r->u.end.by_wstape = chance_below(c, 2) == 0;
         r->u.end.text = some_text(c);
     } else if (r->type == CAPTURE_SUMMARY) {
@@ -160,6 +161,19 @@ static void random_ends(struct chance *c, struct capture_record *r)
     } else if (r->type == CAPTURE_NOTE) {
         r->u.note.text = some_text(c);
     }
+}
+
+static void random_fault(struct chance *c, struct capture_record *r)
+{
+    r->u.fault.from = some_side(c);
+    r->u.fault.opcode = (uint8_t)chance_below(c, 16);
+    r->u.fault.message = number(c, UINT64_MAX);
+    r->u.fault.rule = some_text(c);
+    r->u.fault.action = some_text(c);
+    r->u.fault.applied = chance_below(c, 2) == 0;
+    r->u.fault.drawn = chance_below(c, 2) == 0;
+    r->u.fault.draw = number(c, UINT64_C(1) << 53);
+    r->u.fault.text = some_text(c);
 }
 
 static void random_bytes(struct chance *c, struct capture_record *r, size_t payload_max)
@@ -216,8 +230,10 @@ struct capture_record random_record(struct chance *c, enum capture_type type,
     case CAPTURE_SUMMARY:
         random_ends(c, &r);
         break;
-    case CAPTURE_CHECKPOINT:
     case CAPTURE_FAULT:
+        random_fault(c, &r);
+        break;
+    case CAPTURE_CHECKPOINT:
         break;
     }
     return r;
@@ -335,6 +351,20 @@ static void assert_words_equal(const struct capture_record *a,
     }
 }
 
+static void assert_fault_equal(const struct capture_record *a,
+                               const struct capture_record *b)
+{
+    assert_int_equal(a->u.fault.from, b->u.fault.from);
+    assert_int_equal(a->u.fault.opcode, b->u.fault.opcode);
+    assert_true(a->u.fault.message == b->u.fault.message);
+    assert_bytes_equal(a->u.fault.rule, b->u.fault.rule);
+    assert_bytes_equal(a->u.fault.action, b->u.fault.action);
+    assert_int_equal(a->u.fault.applied, b->u.fault.applied);
+    assert_int_equal(a->u.fault.drawn, b->u.fault.drawn);
+    assert_true(a->u.fault.draw == b->u.fault.draw);
+    assert_bytes_equal(a->u.fault.text, b->u.fault.text);
+}
+
 void assert_record_equal(const struct capture_record *a, const struct capture_record *b)
 {
     assert_int_equal(a->type, b->type);
@@ -365,8 +395,10 @@ void assert_record_equal(const struct capture_record *a, const struct capture_re
     case CAPTURE_SUMMARY:
         assert_words_equal(a, b);
         break;
-    case CAPTURE_CHECKPOINT: /* its fields are the block's, not the caller's */
     case CAPTURE_FAULT:
+        assert_fault_equal(a, b);
+        break;
+    case CAPTURE_CHECKPOINT: /* its fields are the block's, not the caller's */
         break;
     }
 }

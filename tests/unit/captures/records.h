@@ -19,8 +19,8 @@ uint64_t chance_below(struct chance *c, uint64_t limit);
 
 /* ---- records ---- */
 
-enum { RECORD_TYPES = 14 };
-extern const enum capture_type record_types[RECORD_TYPES]; /* all that have fields */
+enum { RECORD_TYPES = 15 };
+extern const enum capture_type record_types[RECORD_TYPES]; /* all there are */
 
 /* A record of `type` whose fields are edge values as often as not. Points into static
  * memory. Payloads and heads have up to `payload_max` bytes. */

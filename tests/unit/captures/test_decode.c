@@ -86,7 +86,6 @@ static void types_of_a_later_version_are_passed_over(void **state)
         RAW("fields of all kinds",
             "\x97\x40\x07\x05\xcb\x00\x00\x00\x00\x00\x00\x00\x00"
             "\xd4\x01\x02\x82\x01\x02\x03\xc3"),
-        RAW("a fault, which has no fields yet", "\x95\x0a\x07\x05\xa1x"),
     };
 
     for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
@@ -126,6 +125,8 @@ static void wrong_fields_are_no_record_even_with_a_right_crc(void **state)
         RAW("side 2", "\x96\x08\x01\x00\x02\xc4\x00"),
         RAW("end kind as text", "\x98\x0b\x01\x00\x01\xa1x\xc2\xc0"),
         RAW("truth as number", "\x98\x0b\x01\x00\x01\x01\x01\xc0"),
+        RAW("a fault without its text",
+            "\x9c\x0a\x01\x00\x00\x01\x01\xc0\xc0\xc3\xc2\x00"),
         RAW("tls of three", "\x97\x01\x01\x00\xc0\xc0\x93\xc0\xc0\xc0"),
         RAW("tls as text", "\x97\x01\x01\x00\xc0\xc0\xa1x"),
         RAW("tls of numbers", "\x97\x01\x01\x00\xc0\xc0\x94\x01\x02\x03\x04"),

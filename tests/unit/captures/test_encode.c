@@ -241,7 +241,7 @@ static void what_no_record_can_hold_is_refused(void **state)
     r.u.raw.bytes = slice_bytes(s);
     assert_int_equal(capture_encode(&b, &r, &s), -EMSGSIZE);
     assert_int_equal(s.chunk->refs, 1);
-    r.type = CAPTURE_FAULT;
+    r.type = (enum capture_type)0;
     assert_int_equal(capture_encode(&b, &r, NULL), -EINVAL);
     capture_block_deinit(&b);
     chunk_unref(s.chunk);

@@ -199,6 +199,74 @@ static void wstapes_own_answer_counts(void **state)
     capture_overview_deinit(&o);
 }
 
+static void feed_fault(struct capture_overview *o, uint32_t connection,
+                       const char *rule, const char *action, bool applied)
+{
+    struct capture_record r = { .type = CAPTURE_FAULT, .connection = connection };
+
+    r.u.fault.rule = bytes_of(rule);
+    r.u.fault.action = bytes_of(action);
+    r.u.fault.applied = applied;
+    feed(o, &r, 3000);
+}
+
+static void counts_what_rules_did(void **state)
+{
+    struct capture_overview o = { 0 };
+
+    (void)state;
+    feed_fault(&o, 0, "down", "refuse", true);
+    feed_fault(&o, 1, "less", "drop_field", true);
+    feed_fault(&o, 1, "less", "drop_field", false);
+    feed_fault(&o, 2, "less", "drop_field", true);
+    feed_fault(&o, 2, "less", "drop", true);
+    assert_int_equal(o.count, 2);
+    assert_int_equal(o.connections[0]->faults, 1);
+    assert_int_equal(o.connections[0]->faults_failed, 1);
+    assert_int_equal(o.connections[1]->faults, 2);
+    assert_int_equal(o.connections[1]->faults_failed, 0);
+    assert_int_equal(o.rule_count, 3);
+    assert_text(o.rules[0].name, "down");
+    assert_text(o.rules[0].action, "refuse");
+    assert_int_equal(o.rules[1].applied, 2);
+    assert_int_equal(o.rules[1].failed, 1);
+    assert_text(o.rules[2].action, "drop");
+    assert_int_equal(o.rules[2].applied, 1);
+    capture_overview_deinit(&o);
+    assert_int_equal(alloc_live(), 0);
+}
+
+static void too_many_rules_are_counted_together(void **state)
+{
+    struct capture_overview o = { 0 };
+    char name[16];
+
+    (void)state;
+    for (int i = 0; i < CAPTURE_OVERVIEW_RULES_MAX + 5; i++) {
+        snprintf(name, sizeof(name), "%d", i);
+        feed_fault(&o, 0, name, "drop", true);
+    }
+    assert_int_equal(o.rule_count, CAPTURE_OVERVIEW_RULES_MAX);
+    assert_int_equal(o.rules_left_out, 5);
+    capture_overview_deinit(&o);
+}
+
+/* Messages that look like HTTP are no answers of wstape's. */
+static void frames_are_no_answers(void **state)
+{
+    struct capture_overview o = { 0 };
+    struct capture_record r = { .type = CAPTURE_SENT, .connection = 1 };
+
+    (void)state;
+    feed_frame(&o, CLIENT, WIRE_FIN | WIRE_OP_TEXT, 1, bytes_of("x"));
+    r.u.sent.to = CLIENT;
+    r.u.sent.bytes = bytes_of("HTTP/1.1 503 No\r\n\r\n");
+    feed(&o, &r, 4000);
+    assert_int_equal(o.connections[0]->status, 0);
+    assert_false(o.connections[0]->by_wstape);
+    capture_overview_deinit(&o);
+}
+
 static void knows_the_condition_of_a_tape(void **state)
 {
     struct capture_overview o = { 0 };
@@ -340,6 +408,9 @@ int main(void)
         cmocka_unit_test(knows_how_each_side_ended),
         cmocka_unit_test(tells_kinds_apart),
         cmocka_unit_test(wstapes_own_answer_counts),
+        cmocka_unit_test(counts_what_rules_did),
+        cmocka_unit_test(too_many_rules_are_counted_together),
+        cmocka_unit_test(frames_are_no_answers),
         cmocka_unit_test(knows_the_condition_of_a_tape),
         cmocka_unit_test(strange_numbers_cost_no_more),
         cmocka_unit_test(map_finds_what_was_put),

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "wire/frame.h"
 #include "wire/lint.h"
+#include "wire/mask.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -179,6 +180,11 @@ static int moment(void *owner, const struct capture_moment *m)
     case CAPTURE_MOMENT_MESSAGE:
         put_message(t, m->connection, m->u.message);
         return 0;
+    case CAPTURE_MOMENT_DELIVERED:
+        put(t, "[%.*s] ", (int)m->u.delivered.cause.len,
+            m->u.delivered.cause.len > 0 ? (const char *)m->u.delivered.cause.at : "");
+        put_message(t, m->connection, m->u.delivered.message);
+        return 0;
     case CAPTURE_MOMENT_BODY:
         put_body(t, m->connection, m->u.body);
         return 0;
@@ -332,6 +338,33 @@ void sent(struct transcript *t, enum side to, const char *bytes)
     r.u.sent.to = to;
     r.u.sent.bytes = bytes_of(bytes);
     feed(t, &r);
+}
+
+void sent_frames(struct transcript *t, enum side to, const char *cause,
+                 struct bytes wire)
+{
+    struct capture_record r = { .type = CAPTURE_SENT, .connection = t->connection };
+
+    r.u.sent.to = to;
+    r.u.sent.cause = bytes_of(cause);
+    r.u.sent.bytes = wire;
+    feed(t, &r);
+}
+
+size_t put_wire(uint8_t *out, enum side from, uint8_t first, struct bytes payload)
+{
+    struct wire_frame f = { .first = first,
+                            .form = wire_frame_form(payload.len),
+                            .payload_len = payload.len,
+                            .masked = from == CLIENT,
+                            .mask = { 0x11, 0x22, 0x33, 0x44 } };
+    size_t len = wire_frame_encode(&f, out);
+
+    memcpy(out + len, payload.at, payload.len);
+    if (f.masked) {
+        wire_mask(f.mask, 0, out + len, out + len, payload.len);
+    }
+    return len + payload.len;
 }
 
 void end(struct transcript *t, enum side side, enum capture_end kind, bool by_wstape)

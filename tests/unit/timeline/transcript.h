@@ -44,6 +44,13 @@ void frame_start(struct transcript *t, enum side from, uint8_t first, uint64_t l
 void more(struct transcript *t, enum side from, struct bytes payload);
 
 void sent(struct transcript *t, enum side to, const char *bytes);
+
+/* SENT with frames; put_wire writes one, masked when it is the client's, and gives its
+ * length. */
+void sent_frames(struct transcript *t, enum side to, const char *cause,
+                 struct bytes wire);
+size_t put_wire(uint8_t *out, enum side from, uint8_t first, struct bytes payload);
+
 void end(struct transcript *t, enum side side, enum capture_end kind, bool by_wstape);
 void stretch(struct transcript *t, enum capture_event event, uint64_t offset,
              uint64_t len);
