@@ -258,33 +258,65 @@ static int queued(struct player *p, struct bytes line)
     return proxy_session_queued(p->session, side, number(line));
 }
 
+static const struct proxy_leg_facts client_facts = { .address = "127.0.0.1:50000",
+                                                     .local = "127.0.0.1:8001" };
+static const struct proxy_leg_facts server_facts = { .address = "127.0.0.1:9000" };
+
+static void forget(struct player *p)
+{
+    capture_block_clear(&p->block);
+    proxy_outputs_clear(&p->outputs);
+    p->shared.turn++;
+}
+
+/* A whole handshake, which other transcripts check. */
+static int websocket(struct player *p, bool deflate)
+{
+    static const char request[] =
+        "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\n\r\n";
+    static const char plain[] = "HTTP/1.1 101 S\r\nUpgrade: websocket\r\n"
+                                "Connection: Upgrade\r\n\r\n";
+    static const char deflated[] =
+        "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    int r = proxy_session_accepted(p->session, &client_facts, p->now_ns);
+
+    r = r == 0 ? proxy_session_opened(p->session, &client_facts, p->now_ns) : r;
+    r = r == 0 ? give(p, CLIENT, bytes_of(request)) : r;
+    r = r == 0 ? proxy_session_connected(p->session, &server_facts, NULL, p->now_ns)
+               : r;
+    r = r == 0 ? give(p, SERVER, bytes_of(deflate ? deflated : plain)) : r;
+    forget(p);
+    return r;
+}
+
 static int input(struct player *p, struct bytes line)
 {
-    static const struct proxy_leg_facts client = { .address = "127.0.0.1:50000",
-                                                   .local = "127.0.0.1:8001" };
-    static const struct proxy_leg_facts server = { .address = "127.0.0.1:9000" };
-
     if (word(&line, "client")) {
         return side_input(p, CLIENT, line);
     }
     if (word(&line, "server")) {
         return side_input(p, SERVER, line);
     }
+    if (word(&line, "websocket")) {
+        return websocket(p, word(&line, "deflate"));
+    }
     if (word(&line, "accept")) {
-        return proxy_session_accepted(p->session, &client, p->now_ns);
+        return proxy_session_accepted(p->session, &client_facts, p->now_ns);
     }
     if (word(&line, "open")) {
-        return proxy_session_opened(p->session, &client, p->now_ns);
+        return proxy_session_opened(p->session, &client_facts, p->now_ns);
     }
     if (word(&line, "refuse")) {
-        return proxy_session_refuse(p->session, &client, (unsigned)number(line), "full",
-                                    p->now_ns);
+        return proxy_session_refuse(p->session, &client_facts, (unsigned)number(line),
+                                    "full", p->now_ns);
     }
     if (word(&line, "connected")) {
-        return proxy_session_connected(p->session, &server, NULL, p->now_ns);
+        return proxy_session_connected(p->session, &server_facts, NULL, p->now_ns);
     }
     if (word(&line, "unreachable")) {
-        return proxy_session_connected(p->session, &server, "connection refused",
+        return proxy_session_connected(p->session, &server_facts, "connection refused",
                                        p->now_ns);
     }
     if (word(&line, "wake")) {

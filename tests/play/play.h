@@ -6,6 +6,7 @@
  *   client "GET / HTTP/1.1\r\n" ...   bytes from a side: strings and hex, mixed
  *   client fin|cut|reset|error        its end
  *   open | refuse 503 | connected | unreachable "why" | wake 30s | stop 1001 "bye"
+ *   websocket [deflate]           accept, open, a handshake for /ws, its answer: unchecked
  *   accept                        the client was accepted; rules may let it wait
  *   rule RULE                     a rule in its one-line form; all before the first
  * input seed N                        of all chance queued client 300000 bytes waiting
