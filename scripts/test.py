@@ -81,7 +81,8 @@ def unit():
     logs = CLANG / "meson-logs"
     (logs / "testlog.json").unlink(missing_ok=True)
     status, log = run(
-        "meson", "test", "-C", CLANG, "--no-rebuild", "--print-errorlogs", env=SANITIZE
+        "meson", "test", "-C", CLANG, "--no-rebuild", "--timeout-multiplier", "5",
+        env=SANITIZE,
     )
     try:
         lines = (logs / "testlog.json").read_text().splitlines()
