@@ -149,8 +149,9 @@ def integration():
 def sanitized():
     """The integration tests that say so, once more against the sanitizers' build."""
     return pytest(
-        "tests/integration", "-m", "sanitize", program=CLANG / "cli/wstape", env=SANITIZE
-    )
+        "tests/integration", "-m", "sanitize and not slow",
+        program=CLANG / "cli/wstape", env=SANITIZE,
+    )  # fmt: skip
 
 
 def clients():
