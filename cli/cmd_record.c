@@ -30,8 +30,6 @@ struct run {
     bool stopped;     /* the recorder has no connection left */
 };
 
-static const char *const policies[] = { "stop", "pass", NULL };
-
 static const char more[] =
     "\n"
     "Every byte is on the tape before it is passed on. Requests and frames pass as "
@@ -65,56 +63,142 @@ static int parse_sync(struct run *run, struct err *e)
                    run->sync);
 }
 
-static int parse(struct run *run, int argc, char **argv, struct err *e)
+enum { OPTIONS_MAX = 32 };
+
+#define OPTION_COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+/* Append `count` options; returns where the next go. */
+static struct cli_option *put_options(struct cli_option *to,
+                                      const struct cli_option *from, size_t count)
+{
+    memcpy(to, from, count * sizeof(*from));
+    return to + count;
+}
+
+static struct cli_option *put_address_options(struct run *run, struct cli_option *to)
 {
     struct cli_recorder_config *c = &run->config;
     const struct cli_option table[] = {
-        { "upstream", 'u', CLI_TEXT, "URL", "the backend: ws://, wss:// (required)",
-          &c->upstream, NULL, 0, 0 },
-        { "listen", 'l', CLI_TEXT, "URL",
-          "where clients connect (ws://127.0.0.1:8001; port 0: any)", &c->listen, NULL,
-          0, 0 },
-        { "output", 'o', CLI_TEXT, "FILE", "the tape (session-<UTC>.wstape; -: stdout)",
-          &c->output, NULL, 0, 0 },
-        { "tls-cert", 0, CLI_TEXT, "FILE",
-          "PEM chain for wss:// listening (default: made by `wstape ca`)", &c->tls_cert,
-          NULL, 0, 0 },
-        { "tls-key", 0, CLI_TEXT, "FILE", "its key (default: in --tls-cert)",
-          &c->tls_key, NULL, 0, 0 },
-        { "upstream-ca", 0, CLI_TEXT, "FILE",
-          "PEM authorities to trust (default: the system's)", &c->upstream_ca, NULL, 0,
-          0 },
-        { "upstream-cert", 0, CLI_TEXT, "FILE",
-          "PEM client certificate for the backend", &c->upstream_cert, NULL, 0, 0 },
-        { "upstream-key", 0, CLI_TEXT, "FILE", "its key (default: in --upstream-cert)",
-          &c->upstream_key, NULL, 0, 0 },
-        { "upstream-insecure", 0, CLI_FLAG, NULL,
-          "do not verify the backend's certificate", &c->upstream_insecure, NULL, 0,
-          0 },
-        { "keep-host", 0, CLI_FLAG, NULL, "pass the client's Host and Origin on",
-          &c->keep_host, NULL, 0, 0 },
-        { "connect-timeout", 0, CLI_DURATION, "TIME",
-          "for the backend to be reached, 0: none (10s)", &c->connect_timeout_ns, NULL,
-          0, 0 },
-        { "head-timeout", 0, CLI_DURATION, "TIME",
-          "for a request head to arrive, 0: none (30s)", &c->head_timeout_ns, NULL, 0,
-          0 },
-        { "idle-timeout", 0, CLI_DURATION, "TIME",
-          "end a connection without traffic, 0: never (0)", &c->idle_timeout_ns, NULL,
-          0, 0 },
-        { "max-connections", 0, CLI_NUMBER, "N", "at once; more get 503 (10000)",
-          &c->max_connections, NULL, 1, 1000000 },
-        { "http-body-limit", 0, CLI_SIZE, "SIZE",
-          "of one HTTP body kept on the tape (1M)", &c->http_body_limit, NULL, 0, 0 },
-        { "sync", 0, CLI_TEXT, "WHEN", "fdatasync: none, always, or every TIME (none)",
-          &run->sync, NULL, 0, 0 },
-        { "on-write-error", 0, CLI_CHOICE, "stop|pass",
-          "close all with 1011, or go on unrecorded (stop)", &c->policy, policies, 0,
-          0 },
-        { "port-file", 0, CLI_TEXT, "FILE", "write the bound port there once ready",
-          &run->port_file, NULL, 0, 0 },
-        { NULL, 0, CLI_FLAG, NULL, NULL, NULL, NULL, 0, 0 },
+        { .name = "upstream",
+          .letter = 'u',
+          .kind = CLI_TEXT,
+          .value = "URL",
+          .help = "the backend: ws://, wss:// (required)",
+          .to = &c->upstream },
+        { .name = "listen",
+          .letter = 'l',
+          .kind = CLI_TEXT,
+          .value = "URL",
+          .help = "where clients connect (ws://127.0.0.1:8001; port 0: any)",
+          .to = &c->listen },
+        { .name = "output",
+          .letter = 'o',
+          .kind = CLI_TEXT,
+          .value = "FILE",
+          .help = "the tape (session-<UTC>.wstape; -: stdout)",
+          .to = &c->output },
+        { .name = "port-file",
+          .kind = CLI_TEXT,
+          .value = "FILE",
+          .help = "write the bound port there once ready",
+          .to = &run->port_file },
+        { .name = "keep-host",
+          .kind = CLI_FLAG,
+          .help = "pass the client's Host and Origin on",
+          .to = &c->keep_host },
     };
+
+    return put_options(to, table, OPTION_COUNT(table));
+}
+
+static struct cli_option *put_tls_options(struct run *run, struct cli_option *to)
+{
+    struct cli_recorder_config *c = &run->config;
+    const struct cli_option table[] = {
+        { .name = "tls-cert",
+          .kind = CLI_TEXT,
+          .value = "FILE",
+          .help = "PEM chain for wss:// listening (default: made by `wstape ca`)",
+          .to = &c->tls_cert },
+        { .name = "tls-key",
+          .kind = CLI_TEXT,
+          .value = "FILE",
+          .help = "its key (default: in --tls-cert)",
+          .to = &c->tls_key },
+        { .name = "upstream-ca",
+          .kind = CLI_TEXT,
+          .value = "FILE",
+          .help = "PEM authorities to trust (default: the system's)",
+          .to = &c->upstream_ca },
+        { .name = "upstream-cert",
+          .kind = CLI_TEXT,
+          .value = "FILE",
+          .help = "PEM client certificate for the backend",
+          .to = &c->upstream_cert },
+        { .name = "upstream-key",
+          .kind = CLI_TEXT,
+          .value = "FILE",
+          .help = "its key (default: in --upstream-cert)",
+          .to = &c->upstream_key },
+        { .name = "upstream-insecure",
+          .kind = CLI_FLAG,
+          .help = "do not verify the backend's certificate",
+          .to = &c->upstream_insecure },
+    };
+
+    return put_options(to, table, OPTION_COUNT(table));
+}
+
+static struct cli_option *put_limit_options(struct run *run, struct cli_option *to)
+{
+    static const char *const policies[] = { "stop", "pass", NULL };
+    struct cli_recorder_config *c = &run->config;
+    const struct cli_option table[] = {
+        { .name = "connect-timeout",
+          .kind = CLI_DURATION,
+          .value = "TIME",
+          .help = "for the backend to be reached, 0: none (10s)",
+          .to = &c->connect_timeout_ns },
+        { .name = "head-timeout",
+          .kind = CLI_DURATION,
+          .value = "TIME",
+          .help = "for a request head to arrive, 0: none (30s)",
+          .to = &c->head_timeout_ns },
+        { .name = "idle-timeout",
+          .kind = CLI_DURATION,
+          .value = "TIME",
+          .help = "end a connection without traffic, 0: never (0)",
+          .to = &c->idle_timeout_ns },
+        { .name = "max-connections",
+          .kind = CLI_NUMBER,
+          .value = "N",
+          .help = "at once; more get 503 (10000)",
+          .to = &c->max_connections,
+          .min = 1,
+          .max = 1000000 },
+        { .name = "http-body-limit",
+          .kind = CLI_SIZE,
+          .value = "SIZE",
+          .help = "of one HTTP body kept on the tape (1M)",
+          .to = &c->http_body_limit },
+        { .name = "sync",
+          .kind = CLI_TEXT,
+          .value = "WHEN",
+          .help = "fdatasync: none, always, or every TIME (none)",
+          .to = &run->sync },
+        { .name = "on-write-error",
+          .kind = CLI_CHOICE,
+          .value = "stop|pass",
+          .help = "close all with 1011, or go on unrecorded (stop)",
+          .to = &c->policy,
+          .names = policies },
+    };
+
+    return put_options(to, table, OPTION_COUNT(table));
+}
+
+static int parse(struct run *run, int argc, char **argv, struct err *e)
+{
     const struct cli_command command = {
         .name = "record",
         .usage = "--upstream URL [options] [-- COMMAND...]",
@@ -123,14 +207,17 @@ static int parse(struct run *run, int argc, char **argv, struct err *e)
         .more = more,
         .takes_command = true,
     };
+    struct cli_option table[OPTIONS_MAX] = { { .name = NULL } };
     struct cli_parsed parsed;
-    int r = cli_parse(&command, table, argc, argv, &parsed, e);
+    int r;
 
+    put_limit_options(run, put_tls_options(run, put_address_options(run, table)));
+    r = cli_parse(&command, table, argc, argv, &parsed, e);
     if (r != 0) {
         return r;
     }
     run->command = parsed.command;
-    if (c->upstream == NULL) {
+    if (run->config.upstream == NULL) {
         return err_set(e, -EINVAL,
                        "record: --upstream URL is missing: where is the backend? (for "
                        "example --upstream ws://localhost:8000)");
@@ -138,23 +225,31 @@ static int parse(struct run *run, int argc, char **argv, struct err *e)
     return parse_sync(run, e);
 }
 
+/* "2026-11-20T23:05:01.123Z" becomes "20261120T230501". */
+static void squeeze_time(struct bytes utc, char *out, size_t cap)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < utc.len && utc.at[i] != '.' && n + 1 < cap; i++) {
+        if (utc.at[i] != '-' && utc.at[i] != ':') {
+            out[n++] = (char)utc.at[i];
+        }
+    }
+    out[n] = '\0';
+}
+
 static void name_output(struct run *run)
 {
     struct buf utc = { 0 };
-    size_t n = 0;
+    char time[32] = "";
 
     if (run->config.output != NULL) {
         return;
     }
     if (text_put_utc(&utc, clock_wall_ns()) == 0) {
-        for (size_t i = 0; i < utc.len && utc.at[i] != '.'; i++) {
-            if (utc.at[i] != '-' && utc.at[i] != ':') {
-                run->reason[n++] = (char)utc.at[i];
-            }
-        }
+        squeeze_time(buf_bytes(&utc), time, sizeof(time));
     }
-    run->reason[n] = '\0';
-    snprintf(run->output, sizeof(run->output), "session-%.40sZ.wstape", run->reason);
+    snprintf(run->output, sizeof(run->output), "session-%sZ.wstape", time);
     run->config.output = run->output;
     buf_deinit(&utc);
 }
@@ -382,6 +477,7 @@ static int run_loop(struct run *run)
     int status;
 
     if (r < 0 && run->recorder == NULL) {
+        net_loop_run(run->loop); /* for what it closes */
         return failed(r, &e);
     }
     if (r < 0) {
@@ -404,7 +500,6 @@ int cmd_record(int argc, char **argv)
         return r == CLI_HELP ? CLI_OK : cli_fail(CLI_USAGE, &e);
     }
     name_output(&run);
-    run.reason[0] = '\0';
     run.config.stopped = recorder_stopped;
     run.config.owner = &run;
     r = net_loop_new(&run.loop);

@@ -6,6 +6,7 @@
  *   client "GET / HTTP/1.1\r\n" ...   bytes from a side: strings and hex, mixed
  *   client fin|cut|reset|error        its end
  *   open | refuse 503 | connected | unreachable "why" | wake 30s | stop 1001 "bye"
+ *   silence client                the tape failed, and bytes to a side were dropped
  *   queued client 300000              bytes waiting to be sent to a side
  *   config keep-host | body-limit 10 | idle 5s | pass-tape off
  *   + request 1 : "GET / ..."         records, in order
