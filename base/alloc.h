@@ -2,8 +2,8 @@
  * base/alloc - the only caller of malloc.
  *
  * Every module, libuv and OpenSSL allocate through these, so that a test can make the
- * n-th allocation fail and see that nothing leaked. The state is process-wide and safe to
- * use from libuv's worker threads.
+ * n-th allocation fail and see that nothing leaked. The state is process-wide and safe
+ * to use from libuv's worker threads.
  */
 #ifndef WSTAPE_BASE_ALLOC_H
 #define WSTAPE_BASE_ALLOC_H
@@ -23,7 +23,8 @@ void *alloc_resize(void *at, size_t len);
 /* Takes NULL. */
 void alloc_free(void *at);
 
-/* A NUL-terminated copy of `len` bytes, NULL when memory is out. Owned by the caller. */
+/* A NUL-terminated copy of `len` bytes, NULL when memory is out. Owned by the caller.
+ */
 char *alloc_text(const void *at, size_t len);
 
 /* Tests: the n-th allocation from now (0 = the next) fails, and only that one. */

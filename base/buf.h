@@ -1,8 +1,8 @@
 /*
  * base/buf - a growing buffer of bytes.
  *
- * A zeroed struct is an empty buffer. Growing may move the bytes: pointers into `at` hold
- * until the next put or reserve.
+ * A zeroed struct is an empty buffer. Growing may move the bytes: pointers into `at`
+ * hold until the next put or reserve.
  */
 #ifndef WSTAPE_BASE_BUF_H
 #define WSTAPE_BASE_BUF_H

@@ -1,7 +1,8 @@
 /*
  * base/bytes - a borrowed run of bytes.
  *
- * Owns nothing: whoever made it says how long it lives. `at` may be NULL when `len` is 0.
+ * Owns nothing: whoever made it says how long it lives. `at` may be NULL when `len` is
+ * 0.
  */
 #ifndef WSTAPE_BASE_BYTES_H
 #define WSTAPE_BASE_BYTES_H
@@ -27,10 +28,7 @@ static inline struct bytes bytes_make(const void *at, size_t len)
     return (struct bytes){ at, len };
 }
 
-static inline bool bytes_equal(struct bytes a, struct bytes b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
-}
+bool bytes_equal(struct bytes a, struct bytes b);
 
 /* As bytes_equal, but ASCII letters compare without case (RFC 9110, field names). */
 bool bytes_equal_nocase(struct bytes a, struct bytes b);

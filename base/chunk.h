@@ -39,7 +39,8 @@ void chunk_pool_deinit(struct chunk_pool *p);
 /* One reference, owned by the caller; NULL when memory is out. */
 struct chunk *chunk_pool_get(struct chunk_pool *p);
 
-/* A chunk of its own size; one reference, owned by the caller; NULL when memory is out. */
+/* A chunk of its own size; one reference, owned by the caller; NULL when memory is out.
+ */
 struct chunk *chunk_new(size_t cap);
 
 struct chunk *chunk_ref(struct chunk *c);

@@ -9,8 +9,8 @@
 
 #include "base/bytes.h"
 
-/* Continue `crc` (0 to start, or an earlier result) over `in`: the CRC of a whole is the
- * same however it is split. */
+/* Continue `crc` (0 to start, or an earlier result) over `in`: the CRC of a whole is
+ * the same however it is split. */
 uint32_t crc32c(uint32_t crc, struct bytes in);
 
 /* The table version, for tests to compare with. */

@@ -1,8 +1,8 @@
 /*
  * base/err - one error in words, for the person who typed the command.
  *
- * A message names the thing, the place and the remedy. It is plain text, already safe to
- * print (base/text escapes what came from outside before it goes in).
+ * A message names the thing, the place and the remedy. It is plain text, already safe
+ * to print (base/text escapes what came from outside before it goes in).
  */
 #ifndef WSTAPE_BASE_ERR_H
 #define WSTAPE_BASE_ERR_H

@@ -10,11 +10,15 @@
 #include <msgpack.h>
 
 enum {
-    HEAD_MAX = 64,   /* bytes that a frame's record needs beside its payload */
-    CRC_MARK = 0xce, /* head of msgpack's 32-bit integer */
-    COMMON = 4,      /* type, connection, time and CRC */
+    NUMBER_MAX = 9, /* bytes of a msgpack number, or of the head of anything */
+    ROOM = 128,     /* more than a record takes beside the bytes of its texts */
+    COMMON = 4,     /* type, connection, time and CRC */
     MASK_LEN = 4,
+    CRC_MARK = 0xce, /* head of msgpack's 32-bit integer */
 };
+
+static_assert((1 + COMMON + CAPTURE_FIELDS_MAX) * NUMBER_MAX <= ROOM,
+              "numbers go in without a look at the room that is left");
 
 /* Payload as the caller has it. */
 struct payload {
@@ -23,117 +27,132 @@ struct payload {
     uint64_t mask_at;
 };
 
-/* Bytes in the making. After the first error its puts do nothing. */
+/*
+ * A record in the making, behind the block's bytes. There is ROOM when it starts, and
+ * again after each text: only texts and bytes have to ask. One that gets no memory is
+ * left out, which leaves the room as it was, and draft_finish returns the error.
+ */
 struct draft {
     struct capture_block *block;
-    size_t from;           /* offset of the first byte in the block's bytes */
+    uint8_t *at;           /* where the next byte goes */
+    size_t from;           /* offset of the record in the block's bytes */
     struct bytes inserted; /* payload that stands in a slice */
     int error;
 };
 
-/* msgpack's callback. Every caller has constant lengths up to 9: with room reserved
- * before, and all of it inlined, a field costs a store or two. */
-static inline int append(void *to, const char *at, size_t len)
+/* msgpack's callback. Its lengths are constants, so that inlined a number is a store or
+ * two. */
+static inline int append(void *to, const char *bytes, size_t len)
 {
-    struct buf *b = to;
+    struct draft *d = to;
 
-    if (len > b->cap - b->len) {
-        return buf_put(b, bytes_make(at, len));
-    }
-    memcpy(b->at + b->len, at, len);
-    b->len += len;
+    memcpy(d->at, bytes, len);
+    d->at += len;
     return 0;
 }
 
 static inline msgpack_packer packer(struct draft *d)
 {
-    return (msgpack_packer){ &d->block->bytes, append };
+    return (msgpack_packer){ d, append };
 }
 
-static void draft_start(struct draft *d, struct capture_block *b)
+/* Bytes before `at` in the block, this draft's among them. */
+static size_t offset(const struct draft *d)
 {
-    d->block = b;
-    d->from = b->bytes.len;
-    d->inserted = (struct bytes){ 0 };
-    d->error = 0;
+    return (size_t)(d->at - d->block->bytes.at);
+}
+
+/* For `len` bytes, and ROOM behind them. */
+static bool make_room(struct draft *d, size_t len)
+{
+    struct buf *b = &d->block->bytes;
+
+    if (d->error != 0) {
+        return false;
+    }
+    if (len > CAPTURE_RECORD_MAX) {
+        d->error = -EMSGSIZE;
+        return false;
+    }
+    b->len = offset(d);
+    d->error = buf_reserve(b, len + ROOM);
+    d->at = b->at + b->len;
+    return d->error == 0;
+}
+
+/* False: no memory, and the draft must not be used. */
+static bool draft_start(struct draft *d, struct capture_block *b)
+{
+    *d = (struct draft){ .block = b, .from = b->bytes.len };
+    d->error = buf_reserve(&b->bytes, ROOM);
+    d->at = b->bytes.at + d->from;
+    return d->error == 0;
 }
 
 static void put_array(struct draft *d, size_t count)
 {
-    if (d->error == 0) {
-        msgpack_packer pack = packer(d);
+    msgpack_packer pack = packer(d);
 
-        d->error = msgpack_pack_array(&pack, count);
-    }
+    msgpack_pack_array(&pack, count);
 }
 
 static void put_map(struct draft *d, size_t count)
 {
-    if (d->error == 0) {
-        msgpack_packer pack = packer(d);
+    msgpack_packer pack = packer(d);
 
-        d->error = msgpack_pack_map(&pack, count);
-    }
+    msgpack_pack_map(&pack, count);
 }
 
 static void put_uint(struct draft *d, uint64_t v)
 {
-    if (d->error == 0) {
-        msgpack_packer pack = packer(d);
+    msgpack_packer pack = packer(d);
 
-        d->error = msgpack_pack_uint64(&pack, v);
-    }
+    msgpack_pack_uint64(&pack, v);
 }
 
 static void put_int(struct draft *d, int64_t v)
 {
-    if (d->error == 0) {
-        msgpack_packer pack = packer(d);
+    msgpack_packer pack = packer(d);
 
-        d->error = msgpack_pack_int64(&pack, v);
-    }
+    msgpack_pack_int64(&pack, v);
 }
 
 static void put_bool(struct draft *d, bool v)
 {
-    if (d->error == 0) {
-        msgpack_packer pack = packer(d);
+    msgpack_packer pack = packer(d);
 
-        d->error = v ? msgpack_pack_true(&pack) : msgpack_pack_false(&pack);
-    }
+    v ? msgpack_pack_true(&pack) : msgpack_pack_false(&pack);
 }
 
 static void put_nil(struct draft *d)
 {
-    if (d->error == 0) {
-        msgpack_packer pack = packer(d);
+    msgpack_packer pack = packer(d);
 
-        d->error = msgpack_pack_nil(&pack);
-    }
+    msgpack_pack_nil(&pack);
+}
+
+static void put_mask(struct draft *d, const void *mask)
+{
+    msgpack_packer pack = packer(d);
+
+    msgpack_pack_bin(&pack, MASK_LEN);
+    append(d, mask, MASK_LEN);
 }
 
 static void put_bytes(struct draft *d, struct bytes b)
 {
-    if (d->error == 0) {
-        d->error = buf_put(&d->block->bytes, b);
+    if (b.len > 0) {
+        memcpy(d->at, b.at, b.len);
+        d->at += b.len;
     }
-}
-
-/* False, and an error, when no record can hold `b`. */
-static bool fits(struct draft *d, struct bytes b)
-{
-    if (d->error == 0 && b.len > CAPTURE_RECORD_MAX) {
-        d->error = -EMSGSIZE;
-    }
-    return d->error == 0;
 }
 
 static void put_bin(struct draft *d, struct bytes b)
 {
-    if (fits(d, b)) {
-        msgpack_packer pack = packer(d);
+    msgpack_packer pack = packer(d);
 
-        d->error = msgpack_pack_bin(&pack, b.len);
+    if (make_room(d, b.len)) {
+        msgpack_pack_bin(&pack, b.len);
         put_bytes(d, b);
     }
 }
@@ -149,15 +168,12 @@ static void put_text(struct draft *d, struct bytes b)
     msgpack_packer pack = packer(d);
     struct wire_utf8 utf8 = { 0 };
 
-    if (!fits(d, b)) {
-        return;
-    }
     if (!wire_utf8_check(&utf8, b) || !wire_utf8_complete(&utf8)) {
         put_bin(d, b);
-        return;
+    } else if (make_room(d, b.len)) {
+        msgpack_pack_str(&pack, b.len);
+        put_bytes(d, b);
     }
-    d->error = msgpack_pack_str(&pack, b.len);
-    put_bytes(d, b);
 }
 
 static void put_maybe_text(struct draft *d, struct bytes b)
@@ -179,8 +195,10 @@ static void put_tls(struct draft *d, const struct capture_tls *tls)
 }
 
 /* Leave a place in the block's bytes for `slice`, which is not copied. */
-static int insert(struct capture_block *b, struct slice slice)
+static int insert(struct draft *d, struct slice slice)
 {
+    struct capture_block *b = d->block;
+
     if (b->insert_count == b->insert_cap) {
         size_t cap = b->insert_cap == 0 ? 16 : b->insert_cap * 2;
         void *at = alloc_resize(b->inserts, cap * sizeof(*b->inserts));
@@ -193,49 +211,45 @@ static int insert(struct capture_block *b, struct slice slice)
     }
     chunk_ref(slice.chunk);
     b->inserts[b->insert_count++] =
-        (struct capture_insert){ .at = b->bytes.len, .slice = slice };
+        (struct capture_insert){ .at = offset(d), .slice = slice };
     return 0;
-}
-
-static int unmask(struct buf *to, struct bytes b, const struct payload *p)
-{
-    int r = buf_reserve(to, b.len);
-
-    if (r == 0 && b.len > 0) {
-        wire_mask(p->mask, p->mask_at, b.at, to->at + to->len, b.len);
-        to->len += b.len;
-    }
-    return r;
 }
 
 static void put_payload(struct draft *d, struct bytes b, const struct payload *p)
 {
+    bool inserts = p->mask == NULL && p->backing != NULL && b.len >= CAPTURE_INSERT_MIN;
     msgpack_packer pack = packer(d);
 
-    if (!fits(d, b)) {
+    if (!make_room(d, inserts ? 0 : b.len)) {
         return;
     }
-    d->error = msgpack_pack_bin(&pack, b.len);
-    if (d->error == 0 && p->mask != NULL) {
-        d->error = unmask(&d->block->bytes, b, p);
-    } else if (d->error == 0 && p->backing != NULL && b.len >= CAPTURE_INSERT_MIN) {
+    msgpack_pack_bin(&pack, b.len);
+    if (inserts) {
         assert(p->backing->len == b.len);
-        d->error = insert(d->block, *p->backing);
+        d->error = insert(d, *p->backing);
         d->inserted = d->error == 0 ? b : (struct bytes){ 0 };
-    } else {
+    } else if (p->mask == NULL) {
         put_bytes(d, b);
+    } else if (b.len > 0) {
+        wire_mask(p->mask, p->mask_at, b.at, d->at, b.len);
+        d->at += b.len;
     }
 }
 
 static void put_crc(struct draft *d, uint32_t seed)
 {
-    struct bytes bytes = bytes_from(buf_bytes(&d->block->bytes), d->from);
-    uint32_t crc = crc32c(crc32c(seed, bytes), d->inserted);
-    uint8_t out[CAPTURE_CRC_LEN] = { CRC_MARK, (uint8_t)(crc >> 24),
-                                     (uint8_t)(crc >> 16), (uint8_t)(crc >> 8),
-                                     (uint8_t)crc };
+    const uint8_t *from = d->block->bytes.at + d->from;
+    uint32_t crc = crc32c(seed, bytes_make(from, (size_t)(d->at - from)));
 
-    put_bytes(d, bytes_make(out, sizeof(out)));
+    if (d->inserted.len > 0) {
+        crc = crc32c(crc, d->inserted);
+    }
+    d->at[0] = CRC_MARK;
+    d->at[1] = (uint8_t)(crc >> 24);
+    d->at[2] = (uint8_t)(crc >> 16);
+    d->at[3] = (uint8_t)(crc >> 8);
+    d->at[4] = (uint8_t)crc;
+    d->at += CAPTURE_CRC_LEN;
 }
 
 static void draft_cancel(struct draft *d)
@@ -251,10 +265,8 @@ static void draft_cancel(struct draft *d)
 /* Bytes in all, or a negative errno and the block as it was. */
 static long draft_finish(struct draft *d, uint32_t seed)
 {
-    size_t len;
+    size_t len = offset(d) + CAPTURE_CRC_LEN - d->from + d->inserted.len;
 
-    put_crc(d, seed);
-    len = d->block->bytes.len - d->from + d->inserted.len;
     if (d->error == 0 && len > CAPTURE_RECORD_MAX) {
         d->error = -EMSGSIZE;
     }
@@ -262,6 +274,8 @@ static long draft_finish(struct draft *d, uint32_t seed)
         draft_cancel(d);
         return d->error;
     }
+    put_crc(d, seed);
+    d->block->bytes.len = offset(d);
     d->block->len += len;
     return (long)len;
 }
@@ -270,7 +284,7 @@ static void put_field(struct draft *d, const struct capture_record *r,
                       const struct capture_field *f, const struct payload *p)
 {
     const void *at = (const char *)r + f->offset;
-    bool flag = *((const uint8_t *)r + f->flag) != 0;
+    const uint8_t *flag = (const uint8_t *)r + f->flag;
 
     switch (f->kind) {
     case CAPTURE_FIELD_U8:
@@ -293,10 +307,10 @@ static void put_field(struct draft *d, const struct capture_record *r,
         put_uint(d, *(const enum capture_end *)at);
         break;
     case CAPTURE_FIELD_MASK:
-        put_maybe(d, bytes_make(at, flag ? MASK_LEN : 0));
+        *flag != 0 ? put_mask(d, at) : put_nil(d);
         break;
     case CAPTURE_FIELD_TLS:
-        put_tls(d, flag ? at : NULL);
+        put_tls(d, *flag != 0 ? at : NULL);
         break;
     case CAPTURE_FIELD_TEXT:
         put_maybe_text(d, *(const struct bytes *)at);
@@ -323,8 +337,9 @@ static long put_record(struct capture_block *b, const struct capture_record *r,
     if (fields->name == NULL) {
         return -EINVAL;
     }
-    draft_start(&d, b);
-    d.error = buf_reserve(&b->bytes, HEAD_MAX);
+    if (!draft_start(&d, b)) {
+        return d.error;
+    }
     put_array(&d, COMMON + (size_t)fields->count);
     put_uint(&d, r->type);
     put_uint(&d, r->connection);
@@ -451,7 +466,9 @@ int capture_encode_header(struct capture_block *b, const struct capture_header *
     struct draft d;
     long len;
 
-    draft_start(&d, b);
+    if (!draft_start(&d, b)) {
+        return d.error;
+    }
     put_map(&d, 11);
     put_facts(&d, h);
     put_legend(&d);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/options.h"
+#include "cli/record_options.h"
 #include "cli/recorder.h"
 #include "net/loop.h"
 
@@ -17,14 +18,7 @@ enum { SIGNALS = 3 };
 
 /* One `wstape record` or `wstape inject`, from its options to its exit status. */
 struct run {
-    struct cli_recorder_config config;
-    const char *sync;
-    const char *port_file;
-    struct cli_list faults;
-    const char *seed;
-    bool injects;    /* `wstape inject`: rules are needed, a tape is not */
-    char output[64]; /* the default name */
-    char **command;
+    struct cli_record_options options;
     struct net_loop *loop;
     struct cli_recorder *recorder;
     struct net_signal *signals[SIGNALS];
@@ -35,179 +29,6 @@ struct run {
     bool stopped;     /* the recorder has no connection left */
 };
 
-static const char *const policies[] = { "stop", "pass", NULL };
-
-static const char more[] =
-    "\n"
-    "Every byte is on the tape before it is passed on. Requests and frames pass as "
-    "they\n"
-    "came; only Host is set to the upstream's, and an Origin that names the listener.\n"
-    "With -- COMMAND, the command runs with WSTAPE_URL and WSTAPE_HTTP_URL set, and "
-    "its\n"
-    "exit status is passed on. A path in --upstream is not sent: it only ends up in\n"
-    "WSTAPE_URL.\n"
-    "\n"
-    "  wstape record -u wss://staging.example.com -o s.wstape -- pytest tests/\n"
-    "  wstape record -u ws://localhost:8000 -l wss://localhost:8443\n";
-
-static const char more_inject[] =
-    "\n"
-    "As `wstape record`, with rules; a tape is only written with --output.\n"
-    "\n"
-    "  wstape inject -u ws://localhost:8000 --fault close=1011,from=server,message=5\n"
-    "  wstape inject -u ws://localhost:8000 --faults faults.yaml --seed 42 -- pytest\n";
-
-/* ---- options ---- */
-
-static int parse_sync(struct run *run, struct err *e)
-{
-    if (run->sync == NULL || strcmp(run->sync, "none") == 0) {
-        return 0;
-    }
-    if (strcmp(run->sync, "always") == 0) {
-        run->config.sync_always = true;
-        return 0;
-    }
-    if (text_parse_duration(run->sync, &run->config.sync_every_ns) == 0 &&
-        run->config.sync_every_ns > 0) {
-        return 0;
-    }
-    return err_set(e, -EINVAL,
-                   "--sync takes none, always or a time such as 5s, not \"%s\"",
-                   run->sync);
-}
-
-static int parse_seed(struct run *run, struct err *e)
-{
-    struct cli_recorder_config *c = &run->config;
-
-    c->fault_lines = run->faults.at;
-    c->fault_count = run->faults.count;
-    if (run->seed == NULL) {
-        return 0;
-    }
-    if (text_parse_number(run->seed, 0, UINT64_MAX, &c->seed) < 0) {
-        return err_set(e, -EINVAL, "--seed takes a number, not \"%s\"", run->seed);
-    }
-    c->has_seed = true;
-    return 0;
-}
-
-static int parse(struct run *run, int argc, char **argv, struct err *e)
-{
-    struct cli_recorder_config *c = &run->config;
-    const struct cli_option table[] = {
-        { "upstream", 'u', CLI_TEXT, "URL", "the backend: ws://, wss:// (required)",
-          &c->upstream, NULL, 0, 0 },
-        { "listen", 'l', CLI_TEXT, "URL",
-          "where clients connect (ws://127.0.0.1:8001; port 0: any)", &c->listen, NULL,
-          0, 0 },
-        { "output", 'o', CLI_TEXT, "FILE", "the tape (session-<UTC>.wstape; -: stdout)",
-          &c->output, NULL, 0, 0 },
-        { "faults", 0, CLI_TEXT, "FILE", "rules in YAML; SIGHUP reads them again",
-          &c->faults_file, NULL, 0, 0 },
-        { "fault", 0, CLI_LIST, "RULE",
-          "one rule, as `wstape faults` shows (repeatable)", &run->faults, NULL, 0, 0 },
-        { "seed", 0, CLI_TEXT, "N", "of all chance (drawn and printed)", &run->seed,
-          NULL, 0, 0 },
-        { "max-message", 0, CLI_SIZE, "SIZE", "larger messages pass the rules (16M)",
-          &c->max_message, NULL, 0, 0 },
-        { "tls-cert", 0, CLI_TEXT, "FILE",
-          "PEM chain for wss:// listening (default: made by `wstape ca`)", &c->tls_cert,
-          NULL, 0, 0 },
-        { "tls-key", 0, CLI_TEXT, "FILE", "its key (default: in --tls-cert)",
-          &c->tls_key, NULL, 0, 0 },
-        { "upstream-ca", 0, CLI_TEXT, "FILE",
-          "PEM authorities to trust (default: the system's)", &c->upstream_ca, NULL, 0,
-          0 },
-        { "upstream-cert", 0, CLI_TEXT, "FILE",
-          "PEM client certificate for the backend", &c->upstream_cert, NULL, 0, 0 },
-        { "upstream-key", 0, CLI_TEXT, "FILE", "its key (default: in --upstream-cert)",
-          &c->upstream_key, NULL, 0, 0 },
-        { "upstream-insecure", 0, CLI_FLAG, NULL,
-          "do not verify the backend's certificate", &c->upstream_insecure, NULL, 0,
-          0 },
-        { "keep-host", 0, CLI_FLAG, NULL, "pass the client's Host and Origin on",
-          &c->keep_host, NULL, 0, 0 },
-        { "connect-timeout", 0, CLI_DURATION, "TIME",
-          "for the backend to be reached, 0: none (10s)", &c->connect_timeout_ns, NULL,
-          0, 0 },
-        { "head-timeout", 0, CLI_DURATION, "TIME",
-          "for a request head to arrive, 0: none (30s)", &c->head_timeout_ns, NULL, 0,
-          0 },
-        { "idle-timeout", 0, CLI_DURATION, "TIME",
-          "end a connection without traffic, 0: never (0)", &c->idle_timeout_ns, NULL,
-          0, 0 },
-        { "max-connections", 0, CLI_NUMBER, "N", "at once; more get 503 (10000)",
-          &c->max_connections, NULL, 1, 1000000 },
-        { "http-body-limit", 0, CLI_SIZE, "SIZE",
-          "of one HTTP body kept on the tape (1M)", &c->http_body_limit, NULL, 0, 0 },
-        { "sync", 0, CLI_TEXT, "WHEN", "fdatasync: none, always, or every TIME (none)",
-          &run->sync, NULL, 0, 0 },
-        { "on-write-error", 0, CLI_CHOICE, "stop|pass",
-          "close all with 1011, or go on unrecorded (stop)", &c->policy, policies, 0,
-          0 },
-        { "port-file", 0, CLI_TEXT, "FILE", "write the bound port there once ready",
-          &run->port_file, NULL, 0, 0 },
-        { NULL, 0, CLI_FLAG, NULL, NULL, NULL, NULL, 0, 0 },
-    };
-    const struct cli_command command = {
-        .name = run->injects ? "inject" : "record",
-        .usage =
-            run->injects
-                ? "--upstream URL --faults FILE|--fault RULE [options] [-- COMMAND...]"
-                : "--upstream URL [options] [-- COMMAND...]",
-        .summary =
-            run->injects
-                ? "Stand between a client and its backend; break what passes."
-                : "Stand between a client and its backend; write what passes to a "
-                  "tape.",
-        .more = run->injects ? more_inject : more,
-        .takes_command = true,
-    };
-    struct cli_parsed parsed;
-    int r = cli_parse(&command, table, argc, argv, &parsed, e);
-
-    if (r != 0) {
-        return r;
-    }
-    run->command = parsed.command;
-    if (c->upstream == NULL) {
-        return err_set(e, -EINVAL,
-                       "%s: --upstream URL is missing: where is the backend? (for "
-                       "example --upstream ws://localhost:8000)",
-                       command.name);
-    }
-    if (run->injects && c->faults_file == NULL && run->faults.count == 0) {
-        return err_set(e, -EINVAL,
-                       "inject: no rules: give --faults FILE or --fault RULE (`wstape "
-                       "faults` lists what there is)");
-    }
-    r = parse_seed(run, e);
-    return r == 0 ? parse_sync(run, e) : r;
-}
-
-static void name_output(struct run *run)
-{
-    struct buf utc = { 0 };
-    size_t n = 0;
-
-    if (run->config.output != NULL || run->injects) {
-        return;
-    }
-    if (text_put_utc(&utc, clock_wall_ns()) == 0) {
-        for (size_t i = 0; i < utc.len && utc.at[i] != '.'; i++) {
-            if (utc.at[i] != '-' && utc.at[i] != ':') {
-                run->reason[n++] = (char)utc.at[i];
-            }
-        }
-    }
-    run->reason[n] = '\0';
-    snprintf(run->output, sizeof(run->output), "session-%.40sZ.wstape", run->reason);
-    run->config.output = run->output;
-    buf_deinit(&utc);
-}
-
 /* ---- ready ---- */
 
 /* Whole or not at all: a reader must never see half a number. */
@@ -217,30 +38,32 @@ static int write_port_file(const struct run *run, struct err *e)
     FILE *f;
     int r;
 
-    if (run->port_file == NULL) {
+    if (run->options.port_file == NULL) {
         return 0;
     }
-    snprintf(path, sizeof(path), "%s.%ld", run->port_file, (long)getpid());
+    snprintf(path, sizeof(path), "%s.%ld", run->options.port_file, (long)getpid());
     f = fopen(path, "we");
     if (f == NULL) {
-        return err_set(e, -errno, "--port-file %s: %s", run->port_file,
+        return err_set(e, -errno, "--port-file %s: %s", run->options.port_file,
                        strerror(errno));
     }
     r = fprintf(f, "%u\n", (unsigned)cli_recorder_port(run->recorder)) < 0 ? -EIO : 0;
-    if (fclose(f) != 0 || r < 0 || rename(path, run->port_file) != 0) {
+    if (fclose(f) != 0 || r < 0 || rename(path, run->options.port_file) != 0) {
         r = errno == 0 ? -EIO : -errno;
         unlink(path);
-        return err_set(e, r, "--port-file %s: %s", run->port_file, strerror(-r));
+        return err_set(e, r, "--port-file %s: %s", run->options.port_file,
+                       strerror(-r));
     }
     return 0;
 }
 
 static const char *tape_name(const struct run *run)
 {
-    if (run->config.output == NULL) {
+    if (run->options.config.output == NULL) {
         return "no tape";
     }
-    return strcmp(run->config.output, "-") == 0 ? "stdout" : run->config.output;
+    return strcmp(run->options.config.output, "-") == 0 ? "stdout"
+                                                        : run->options.config.output;
 }
 
 static void announce(const struct run *run)
@@ -249,8 +72,9 @@ static void announce(const struct run *run)
 
     if (cli_recorder_put_url(run->recorder, false, &url) == 0) {
         fprintf(stderr, "wstape: %s %.*s -> %s to %s\n",
-                run->config.output == NULL ? "passing" : "recording", (int)url.len,
-                (const char *)url.at, run->config.upstream, tape_name(run));
+                run->options.config.output == NULL ? "passing" : "recording",
+                (int)url.len, (const char *)url.at, run->options.config.upstream,
+                tape_name(run));
     }
     buf_deinit(&url);
 }
@@ -303,7 +127,7 @@ static void on_signal(void *owner, int number)
     struct run *run = owner;
     const char *name = number == SIGINT ? "SIGINT" : "SIGTERM";
 
-    if (number == SIGHUP && run->config.faults_file != NULL) {
+    if (number == SIGHUP && run->options.config.faults_file != NULL) {
         cli_recorder_reload(run->recorder);
         return;
     }
@@ -344,7 +168,7 @@ static int start_command(struct run *run, struct err *e)
     char *env[3] = { NULL, NULL, NULL };
     int r;
 
-    if (run->command == NULL) {
+    if (run->options.command == NULL) {
         return 0;
     }
     r = buf_put_text(&ws, "WSTAPE_URL=");
@@ -360,19 +184,20 @@ static int start_command(struct run *run, struct err *e)
     if (r == 0 && buf_put_byte(&ws, 0) == 0 && buf_put_byte(&http, 0) == 0) {
         env[0] = (char *)ws.at;
         env[1] = (char *)http.at;
-        r = net_child_start(run->loop, run->command, env, command_done, run,
+        r = net_child_start(run->loop, run->options.command, env, command_done, run,
                             &run->child);
     }
     buf_deinit(&ws);
     buf_deinit(&http);
-    return r < 0 ? err_set(e, r, "cannot start %s: %s", run->command[0], strerror(-r))
+    return r < 0 ? err_set(e, r, "cannot start %s: %s", run->options.command[0],
+                           strerror(-r))
                  : r;
 }
 
 static int start(struct run *run, struct err *e)
 {
     static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
-    int r = cli_recorder_new(run->loop, &run->config, &run->recorder, e);
+    int r = cli_recorder_new(run->loop, &run->options.config, &run->recorder, e);
 
     if (r < 0) {
         return r;
@@ -422,7 +247,7 @@ static int finish(struct run *run)
         return run->child_status;
     }
     if (r < 0) {
-        err_set(&e, r, "%s: the tape is not complete: %s", run->config.output,
+        err_set(&e, r, "%s: the tape is not complete: %s", run->options.config.output,
                 strerror(-r));
         return cli_fail(CLI_FAILED, &e);
     }
@@ -442,6 +267,7 @@ static int run_loop(struct run *run)
     int status;
 
     if (r < 0 && run->recorder == NULL) {
+        net_loop_run(run->loop); /* for what it closes */
         return failed(r, &e);
     }
     if (r < 0) {
@@ -454,19 +280,16 @@ static int run_loop(struct run *run)
 
 static int record_or_inject(bool injects, int argc, char **argv)
 {
-    struct run run = { .injects = injects };
+    struct run run = { .options = { .injects = injects } };
     struct err e;
-    int r, status;
+    int r = cli_record_parse(&run.options, argc, argv, &e);
+    int status;
 
-    cli_recorder_defaults(&run.config);
-    r = parse(&run, argc, argv, &e);
     if (r != 0) {
         return r == CLI_HELP ? CLI_OK : cli_fail(CLI_USAGE, &e);
     }
-    name_output(&run);
-    run.reason[0] = '\0';
-    run.config.stopped = recorder_stopped;
-    run.config.owner = &run;
+    run.options.config.stopped = recorder_stopped;
+    run.options.config.owner = &run;
     r = net_loop_new(&run.loop);
     if (r < 0) {
         err_set(&e, r, "cannot make an event loop: %s", strerror(-r));

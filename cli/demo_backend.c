@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "cli/demo_ws.h"
 #include "net/stream.h"
+#include "wire/accept.h"
 #include "wire/handshake.h"
 
 #include <errno.h>
@@ -183,7 +184,7 @@ static int put_agreement(struct buf *out, struct bytes key)
                           "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
 
     if (r == 0) {
-        r = demo_ws_put_accept(out, key);
+        r = wire_accept_put(out, key);
     }
     if (r == 0) {
         r = buf_put_text(out, "\r\n\r\n");

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/demo_ws.h"
 #include "net/stream.h"
+#include "wire/accept.h"
 #include "wire/handshake.h"
 
 #include <errno.h>
@@ -227,7 +228,7 @@ static int check_accept(struct demo_client *c, struct bytes head,
 {
     struct buf due = { 0 };
     struct wire_field got;
-    int r = demo_ws_put_accept(&due, buf_bytes(&c->key));
+    int r = wire_accept_put(&due, buf_bytes(&c->key));
 
     if (r == 0 && (!wire_handshake_agrees(head, h) ||
                    !wire_head_find(head, h, "Sec-WebSocket-Accept", &got) ||

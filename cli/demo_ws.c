@@ -2,7 +2,6 @@
 
 #include "base/random.h"
 #include "base/text.h"
-#include "cli/sha1.h"
 #include "wire/mask.h"
 
 #include <errno.h>
@@ -89,16 +88,4 @@ int demo_ws_put(struct buf *out, enum side from, unsigned opcode, struct bytes p
         wire_mask(f.mask, 0, payload.at, out->at + start, payload.len);
     }
     return r;
-}
-
-int demo_ws_put_accept(struct buf *out, struct bytes key)
-{
-    uint8_t digest[SHA1_LEN];
-    struct sha1 s;
-
-    sha1_init(&s);
-    sha1_put(&s, key);
-    sha1_put(&s, bytes_of("258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
-    sha1_finish(&s, digest);
-    return text_put_base64(out, bytes_make(digest, sizeof(digest)));
 }

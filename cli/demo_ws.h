@@ -36,7 +36,4 @@ int demo_ws_next(struct demo_ws *w, struct bytes in, size_t *used);
  * -ENOMEM and errors of base/random leave `out` as it was. */
 int demo_ws_put(struct buf *out, enum side from, unsigned opcode, struct bytes payload);
 
-/* Append what a server answers to a Sec-WebSocket-Key (section 4.2.2). -ENOMEM. */
-int demo_ws_put_accept(struct buf *out, struct bytes key);
-
 #endif

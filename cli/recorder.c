@@ -178,6 +178,8 @@ static void server_stopped(void *owner)
 {
     struct cli_recorder *r = owner;
 
+    net_timer_free(r->sync_timer);
+    r->sync_timer = NULL;
     if (r->config.stopped != NULL) {
         r->config.stopped(r->config.owner);
     }
@@ -320,9 +322,6 @@ static int begin(struct cli_recorder *r, struct err *e)
         proxy_server_inject(r->server, r->plan);
     }
     if (err < 0) {
-        r->config.stopped = NULL;
-        proxy_server_stop(r->server, "");
-        net_loop_run(r->loop);
         proxy_server_free(r->server);
         capture_writer_free(r->writer);
     }

@@ -136,11 +136,11 @@ static bool match(struct cursor p, struct cursor t)
     while (t.at < t.end) {
         if (is_at(&p, '*')) {
             skip_stars(&p);
-            if (p.at == p.end) {
-                return true;
-            }
             star = p;
             taken = t;
+        }
+        if (star.at == p.end) {
+            return true;
         }
         if (p.at < p.end && fits(&p, character(&t))) {
             continue;
@@ -179,6 +179,18 @@ bool inject_glob_match_json(struct bytes pattern, struct bytes token)
 
 /* ---- checking ---- */
 
+/* Reads a member or a range; `end` is the ] of the set. */
+static bool goes_backwards(struct cursor *set, const uint8_t *end)
+{
+    uint32_t low = member(set);
+
+    if (!is_at(set, '-') || set->at + 1 == end) {
+        return false;
+    }
+    set->at++;
+    return member(set) < low;
+}
+
 static const char *check_set(struct cursor *set)
 {
     struct cursor at = *set;
@@ -189,13 +201,8 @@ static const char *check_set(struct cursor *set)
     }
     at.at += is_at(&at, '!') || is_at(&at, '^') ? 1 : 0;
     while (at.at < set->at - 1) {
-        uint32_t low = member(&at);
-
-        if (is_at(&at, '-') && at.at < set->at - 2) {
-            at.at++;
-            if (member(&at) < low) {
-                return "this set has a range that goes backwards";
-            }
+        if (goes_backwards(&at, set->at - 1)) {
+            return "this set has a range that goes backwards";
         }
     }
     return NULL;

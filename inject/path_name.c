@@ -89,23 +89,31 @@ static const char *read_escape(struct bytes in, size_t *at, struct buf *out)
     return NULL;
 }
 
+static const char *read_character(struct bytes in, size_t *at, struct buf *out)
+{
+    uint8_t c = in.at[*at];
+    int r;
+
+    if (c == '\\') {
+        return read_escape(in, at, out);
+    }
+    if (c < 0x20) {
+        return "a control character has to be escaped";
+    }
+    (*at)++;
+    r = buf_put_byte(out, c);
+    assert(r == 0);
+    return NULL;
+}
+
 const char *inject_path_name_read(struct bytes in, size_t *at, struct buf *out)
 {
     uint8_t quote = in.at[*at];
     size_t opened = (*at)++;
 
     while (*at < in.len && in.at[*at] != quote) {
-        const char *wrong = NULL;
+        const char *wrong = read_character(in, at, out);
 
-        if (in.at[*at] == '\\') {
-            wrong = read_escape(in, at, out);
-        } else if (in.at[*at] < 0x20) {
-            wrong = "a control character has to be escaped";
-        } else {
-            int r = buf_put_byte(out, in.at[(*at)++]);
-
-            assert(r == 0);
-        }
         if (wrong != NULL) {
             return wrong;
         }

@@ -164,16 +164,20 @@ int proxy_answer_close(struct proxy_session *s, enum side to, int64_t now_ns)
     size_t reason_len = says ? strlen(s->stop_reason) : 0;
     uint8_t raw[WIRE_FRAME_HEADER_MAX + 2 + PROXY_REASON_MAX];
     size_t len;
+    bool in_frame;
 
     if (!s->legs[to].close_wanted || s->legs[to].close_passed ||
         s->legs[to].ended_out) {
         return 0;
     }
-    if (s->legs[to].lost == PROXY_LOST_IN_FRAME) {
-        return proxy_session_end_out(s, to, CAPTURE_END_TRUNCATED, now_ns);
+    in_frame =
+        s->legs[to].lost == PROXY_LOST_IN_FRAME ||
+        (s->legs[to].lost == PROXY_LOST_NOTHING &&
+         s->lanes[side_other(to)].payload_left > 0 && !s->lanes[side_other(to)].held);
+    if (in_frame && s->silent) {
+        return proxy_session_end_out_now(s, to, CAPTURE_END_TRUNCATED);
     }
-    if (s->legs[to].lost == PROXY_LOST_NOTHING &&
-        s->lanes[side_other(to)].payload_left > 0 && !s->lanes[side_other(to)].held) {
+    if (in_frame) {
         return 0; /* called again at the frame's end */
     }
     s->legs[to].close_passed = true;

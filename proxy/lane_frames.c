@@ -109,7 +109,7 @@ static int send_held_header(struct proxy_session *s, enum side from, size_t held
 
 static bool forwards(const struct proxy_session *s, enum side from)
 {
-    return !s->legs[side_other(from)].ended_out &&
+    return !s->silent && !s->legs[side_other(from)].ended_out &&
            !(s->legs[side_other(from)].close_wanted &&
              s->legs[side_other(from)].close_passed);
 }

@@ -234,7 +234,7 @@ int proxy_http_finish(struct proxy_session *s, enum side from, int64_t now_ns)
         return r;
     }
     r = proxy_tap_raw(s->shared->tap, s->number, now_ns, from, head);
-    if (r == 0 && (s->state == PROXY_OPEN)) {
+    if (r == 0 && from == SERVER && s->state == PROXY_OPEN) {
         r = proxy_session_send(s, side_other(from), head, now_ns);
     }
     chunk_unref(head.chunk);

@@ -45,6 +45,7 @@ static void note_exchange(struct proxy_session *s, struct bytes head,
     x->is_connect = bytes_equal(h->method, bytes_of("CONNECT"));
     x->is_websocket = wire_handshake_asks(head, h);
     http->body_kept[CLIENT] = 0;
+    http->in_request = true;
     s->head_at = -1;
 }
 
@@ -125,29 +126,61 @@ static int request_head(struct proxy_session *s, int64_t now_ns)
                             : proxy_http_proceed(s, now_ns);
 }
 
-/* Answered only after the answers to the requests before it. */
-static int refuse_request(struct proxy_session *s, unsigned status, const char *why,
-                          struct slice rest, int64_t now_ns)
+/* Keep on the tape what cannot be understood, and say so to the client. */
+static int refuse_bytes(struct proxy_session *s, const struct wire_http_event *bad,
+                        struct slice rest, int64_t now_ns)
 {
-    struct bytes head = wire_http_head(s->http->reader[CLIENT]);
     struct slice copy;
     int r = proxy_http_hold(s, rest);
 
-    s->http->refuse_status = status;
-    s->http->refuse_why = why;
     if (r == 0) {
-        r = slice_copy(head, &copy);
+        r = slice_copy(wire_http_head(s->http->reader[CLIENT]), &copy);
     }
     if (r < 0) {
         return r;
     }
     r = proxy_tap_raw(s->shared->tap, s->number, now_ns, CLIENT, copy);
     chunk_unref(copy.chunk);
-    if (s->http->exchange_count > 0) {
-        s->http->wait = PROXY_WAIT_REFUSE;
-        return r;
+    return r == 0 ? proxy_http_refuse(s, bad->status, bad->why, now_ns) : r;
+}
+
+int proxy_http_refuse(struct proxy_session *s, unsigned status, const char *why,
+                      int64_t now_ns)
+{
+    s->http->refuse_status = status;
+    s->http->refuse_why = why;
+    s->http->wait = PROXY_WAIT_REFUSE;
+    return proxy_http_refuse_due(s, now_ns);
+}
+
+/* The backend has answered what it got of the request: there is nothing to add. */
+static int hang_up(struct proxy_session *s, int64_t now_ns)
+{
+    int r = proxy_session_end_out(s, CLIENT, CAPTURE_END_FIN, now_ns);
+
+    if (r == 0) {
+        r = proxy_session_end_out(s, SERVER, CAPTURE_END_FIN, now_ns);
     }
-    return r == 0 ? proxy_answer(s, status, why, now_ns) : r;
+    return r == 0 ? proxy_session_drain(s, CAPTURE_END_REFUSED, now_ns) : r;
+}
+
+int proxy_http_refuse_due(struct proxy_session *s, int64_t now_ns)
+{
+    struct proxy_http *h = s->http;
+    /* A request that goes wrong in its body is one of those under way: its own answer
+     * is ours to give, unless the backend has begun with it. */
+    unsigned before = h->in_request ? 1 : 0;
+
+    if (h->exchange_count > before) {
+        return 0;
+    }
+    if (before > 0 && h->exchange_count == 0) {
+        return hang_up(s, now_ns);
+    }
+    if (before > 0 && h->answers_told && !wire_http_idle(h->reader[SERVER])) {
+        return proxy_session_end_out(s, SERVER, CAPTURE_END_FIN, now_ns);
+    }
+    return proxy_answer(s, h->refuse_status, h->refuse_why, now_ns);
 }
 
 /* The answer decides what follows, unless it came before the request was whole. */
@@ -164,50 +197,57 @@ static void wait_for_switch(struct proxy_http *h)
     h->wait = PROXY_WAIT_SWITCH;
 }
 
+/* What the reader found at the front of `rest`; `used` bytes of it belong to it. 1:
+ * there is no more to find. */
+static int take_event(struct proxy_session *s, const struct wire_http_event *ev,
+                      struct slice rest, size_t used, int64_t now_ns)
+{
+    struct slice part = { rest.chunk, rest.off, used };
+
+    switch (ev->kind) {
+    case WIRE_HTTP_MORE:
+        if (s->head_at < 0 && wire_http_head(s->http->reader[CLIENT]).len > 0) {
+            s->head_at = now_ns;
+        }
+        return 1;
+    case WIRE_HTTP_HEAD:
+        return request_head(s, now_ns);
+    case WIRE_HTTP_BODY:
+        return proxy_http_body(s, CLIENT, part, now_ns);
+    case WIRE_HTTP_DONE:
+        s->http->in_request = false;
+        if (s->http->exchange_count == PROXY_PIPELINE_MAX) {
+            s->http->wait = PROXY_WAIT_PIPELINE;
+        }
+        return 0;
+    case WIRE_HTTP_SWITCH:
+        s->http->in_request = false;
+        wait_for_switch(s->http);
+        return 0;
+    case WIRE_HTTP_BAD:
+        break;
+    }
+    return refuse_bytes(s, ev, proxy_slice_rest(rest, used), now_ns);
+}
+
 int proxy_http_pass_client(struct proxy_session *s, struct slice in, int64_t now_ns)
 {
     struct wire_http_event ev = { 0 };
-    size_t at = 0;
+    size_t at = 0, used;
     int r = 0;
 
     while (r == 0 && s->http != NULL && s->state != PROXY_DRAINING &&
            s->state != PROXY_DONE) {
         struct slice rest = proxy_slice_rest(in, at);
-        size_t used;
 
         if (s->http->wait != PROXY_WAIT_NONE) {
-            return proxy_http_hold(s, rest);
+            return ev.kind == WIRE_HTTP_BAD ? 0 : proxy_http_hold(s, rest);
         }
         r = wire_http_next(s->http->reader[CLIENT], slice_bytes(rest), &used, &ev);
-        if (r < 0) {
-            return r;
-        }
-        rest.len = used;
-        at += used;
-        switch (ev.kind) {
-        case WIRE_HTTP_MORE:
-            if (s->head_at < 0 && wire_http_head(s->http->reader[CLIENT]).len > 0) {
-                s->head_at = now_ns;
-            }
-            return 0;
-        case WIRE_HTTP_HEAD:
-            r = request_head(s, now_ns);
-            break;
-        case WIRE_HTTP_BODY:
-            r = proxy_http_body(s, CLIENT, rest, now_ns);
-            break;
-        case WIRE_HTTP_DONE:
-            if (s->http->exchange_count == PROXY_PIPELINE_MAX) {
-                s->http->wait = PROXY_WAIT_PIPELINE;
-            }
-            break;
-        case WIRE_HTTP_SWITCH:
-            wait_for_switch(s->http);
-            break;
-        case WIRE_HTTP_BAD:
-            return refuse_request(s, ev.status, ev.why, proxy_slice_rest(in, at),
-                                  now_ns);
+        if (r == 0) {
+            at += used;
+            r = take_event(s, &ev, rest, used, now_ns);
         }
     }
-    return r;
+    return r < 0 ? r : 0;
 }

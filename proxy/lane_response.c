@@ -92,9 +92,7 @@ static int go_on_waiting_client(struct proxy_session *s, bool switch_refused,
     case PROXY_WAIT_RULE:
         return proxy_faults_request_due(s, now_ns);
     case PROXY_WAIT_REFUSE:
-        return h->exchange_count == 0
-                   ? proxy_answer(s, h->refuse_status, h->refuse_why, now_ns)
-                   : 0;
+        return proxy_http_refuse_due(s, now_ns);
     }
     abort();
 }

@@ -72,8 +72,9 @@ static int record_end(struct proxy_session *s, enum side side, int64_t now_ns)
         return 0;
     }
     s->legs[side].ended_in = true;
-    return proxy_tap_end(s->shared->tap, s->number, now_ns, side, s->ended_by, true,
-                         NULL);
+    return proxy_tap_end(s->shared->tap, s->number, now_ns,
+                         &(struct proxy_tap_end){
+                             .side = side, .kind = s->ended_by, .by_wstape = true });
 }
 
 static int finish(struct proxy_session *s, int64_t now_ns)
@@ -176,7 +177,8 @@ static int head_too_slow(struct proxy_session *s, int64_t now_ns)
 
         return r == 0 ? proxy_session_drain(s, CAPTURE_END_TIMEOUT, now_ns) : r;
     }
-    return proxy_answer(
+    s->head_at = PROXY_NEVER;
+    return proxy_http_refuse(
         s, 408, "the request head did not arrive in time (--head-timeout)", now_ns);
 }
 
@@ -259,7 +261,7 @@ int proxy_session_stop(struct proxy_session *s, unsigned code, const char *reaso
     }
     memcpy(s->mask, mask, sizeof(s->mask));
     s->stop_wanted = true;
-    if (s->state == PROXY_OPEN && s->mode == PROXY_HTTP &&
+    if (s->state == PROXY_OPEN && s->mode == PROXY_HTTP && !s->silent &&
         s->http->exchange_count > 0) {
         s->deadline_at = after(now_ns, s->shared->config->linger_ns);
         return proxy_session_arm(s);
@@ -329,8 +331,11 @@ int proxy_session_ended(struct proxy_session *s, enum side side, enum capture_en
         return 0;
     }
     s->legs[side].ended_in = true;
-    r = proxy_tap_end(s->shared->tap, s->number, now_ns, side, kind,
-                      kind == CAPTURE_END_TIMEOUT, text);
+    r = proxy_tap_end(s->shared->tap, s->number, now_ns,
+                      &(struct proxy_tap_end){ .side = side,
+                                               .kind = kind,
+                                               .by_wstape = kind == CAPTURE_END_TIMEOUT,
+                                               .text = text });
     if (r < 0) {
         return r;
     }
@@ -347,6 +352,9 @@ int proxy_session_fin_from(struct proxy_session *s, enum side from,
 {
     int r = 0;
 
+    if (from == CLIENT && s->http != NULL && s->http->wait == PROXY_WAIT_REFUSE) {
+        return 0; /* what is refused does not pass, its end no more than itself */
+    }
     switch ((enum proxy_mode)s->mode) {
     case PROXY_HTTP:
         r = proxy_http_finish(s, from, now_ns);

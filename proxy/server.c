@@ -89,6 +89,9 @@ static void tape_failed(struct proxy_server *s, int error)
              strerror(-error));
     say(s, text);
     stop_listening(s);
+    for (struct list *n = s->pairs.next; n != &s->pairs; n = n->next) {
+        proxy_session_silence(LIST_ENTRY(n, struct proxy_pair, node)->session);
+    }
     stop_pairs(s, CLOSE_INTERNAL_ERROR, reason);
 }
 
@@ -289,6 +292,8 @@ void proxy_server_free(struct proxy_server *s)
         return;
     }
     net_loop_on_turn(s->loop, NULL, NULL);
+    net_listener_free(s->listener);
+    net_target_free(s->target);
     proxy_outputs_deinit(&s->outputs);
     buf_deinit(&s->plain);
     buf_deinit(&s->cipher);

@@ -44,7 +44,8 @@ void proxy_server_inject(struct proxy_server *s, struct inject_plan *plan);
  * server. */
 void proxy_server_record(struct proxy_server *s, struct capture_writer *writer);
 
-/* Only after `stopped` and after the loop has run out. Takes NULL. */
+/* Before any connection was accepted, or after `stopped`. The loop has to run on for
+ * what it closes. Takes NULL. */
 void proxy_server_free(struct proxy_server *s);
 
 /* The URL it listens on, port included; its lifetime is the server's. */

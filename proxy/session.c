@@ -213,6 +213,11 @@ static void note_borders(struct proxy_session *s)
     s->lanes[SERVER].border = s->lanes[SERVER].payload_left == 0;
 }
 
+void proxy_session_silence(struct proxy_session *s)
+{
+    s->silent = true;
+}
+
 void proxy_session_lost(struct proxy_session *s, enum side to)
 {
     bool border = s->lanes[side_other(to)].border;

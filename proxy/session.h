@@ -75,6 +75,9 @@ int proxy_session_queued(struct proxy_session *s, enum side side, size_t len);
 /* The time of the last WAKE has come. */
 int proxy_session_wake(struct proxy_session *s, int64_t now_ns);
 
+/* The tape failed: from now on not a byte of either side passes. A stop comes next. */
+void proxy_session_silence(struct proxy_session *s);
+
 /* A SEND to this side was dropped unperformed, since the tape failed: a stop may come
  * next, nothing else. */
 void proxy_session_lost(struct proxy_session *s, enum side to);

@@ -92,6 +92,7 @@ struct proxy_http {
     uint64_t body_kept[2]; /* bytes of the current body on the tape */
     unsigned status;       /* of the answer in progress */
     bool answers_told;     /* the reader knows what the next answer is to */
+    bool in_request;       /* its head has passed, its end has not */
     enum proxy_wait wait;
     bool fin_held; /* the client ended while its input was held */
     enum capture_end fin_kind;
@@ -135,6 +136,7 @@ struct proxy_session {
     bool opened;
     bool connected; /* the backend's leg exists */
     bool stop_wanted;
+    bool silent; /* the tape failed: not a byte of either side may pass any more */
     uint8_t mask[4];
     char *stop_reason;
 };
@@ -186,6 +188,11 @@ void proxy_http_deinit(struct proxy_session *s);
 int proxy_http_pass(struct proxy_session *s, enum side from, struct slice in,
                     int64_t now_ns);
 int proxy_http_hold(struct proxy_session *s, struct slice in);
+/* Answer a bad request once those before it are answered. */
+int proxy_http_refuse(struct proxy_session *s, unsigned status, const char *why,
+                      int64_t now_ns);
+/* The requests before it are answered. */
+int proxy_http_refuse_due(struct proxy_session *s, int64_t now_ns);
 /* It will never be processed: keep it on the tape as it came. */
 int proxy_http_drop_held(struct proxy_session *s, int64_t now_ns);
 /* Why the client waited is over: process what was held. */

@@ -48,15 +48,14 @@ int proxy_tap_note(struct proxy_tap *t, uint32_t connection, int64_t now_ns,
 }
 
 int proxy_tap_end(struct proxy_tap *t, uint32_t connection, int64_t now_ns,
-                  enum side side, enum capture_end kind, bool by_wstape,
-                  const char *text)
+                  const struct proxy_tap_end *end)
 {
     struct capture_record r = { .type = CAPTURE_END };
 
-    r.u.end.side = side;
-    r.u.end.kind = kind;
-    r.u.end.by_wstape = by_wstape;
-    r.u.end.text = text == NULL ? (struct bytes){ 0 } : bytes_of(text);
+    r.u.end.side = end->side;
+    r.u.end.kind = end->kind;
+    r.u.end.by_wstape = end->by_wstape;
+    r.u.end.text = end->text == NULL ? (struct bytes){ 0 } : bytes_of(end->text);
     return proxy_tap_put(t, connection, now_ns, &r);
 }
 

@@ -28,10 +28,17 @@ int proxy_tap_raw(struct proxy_tap *t, uint32_t connection, int64_t now_ns,
 int proxy_tap_note(struct proxy_tap *t, uint32_t connection, int64_t now_ns,
                    const char *text);
 
-/* One leg ended. `text` may be NULL. -ENOMEM. */
+/* How a leg ended. */
+struct proxy_tap_end {
+    enum side side;
+    enum capture_end kind;
+    bool by_wstape;
+    const char *text; /* details, or NULL */
+};
+
+/* -ENOMEM. */
 int proxy_tap_end(struct proxy_tap *t, uint32_t connection, int64_t now_ns,
-                  enum side side, enum capture_end kind, bool by_wstape,
-                  const char *text);
+                  const struct proxy_tap_end *end);
 
 /* Bytes that wstape itself sends. -ENOMEM. */
 int proxy_tap_sent(struct proxy_tap *t, uint32_t connection, int64_t now_ns,

@@ -81,7 +81,8 @@ def unit():
     logs = CLANG / "meson-logs"
     (logs / "testlog.json").unlink(missing_ok=True)
     status, log = run(
-        "meson", "test", "-C", CLANG, "--no-rebuild", "--print-errorlogs", env=SANITIZE
+        "meson", "test", "-C", CLANG, "--no-rebuild", "--timeout-multiplier", "5",
+        env=SANITIZE,
     )
     try:
         lines = (logs / "testlog.json").read_text().splitlines()
@@ -148,8 +149,9 @@ def integration():
 def sanitized():
     """The integration tests that say so, once more against the sanitizers' build."""
     return pytest(
-        "tests/integration", "-m", "sanitize", program=CLANG / "cli/wstape", env=SANITIZE
-    )
+        "tests/integration", "-m", "sanitize and not slow",
+        program=CLANG / "cli/wstape", env=SANITIZE,
+    )  # fmt: skip
 
 
 def clients():

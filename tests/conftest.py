@@ -36,6 +36,24 @@ def record(tmp_path):
 
 
 @pytest.fixture
+def inject(record, tmp_path):
+    """Start `wstape inject`: inject(upstream, rule, ..., **kw) -> Wstape. A rule is a line
+    for --fault, or a whole rule file, when it has more than one line."""
+
+    def start(upstream, *rules, args=(), **kw):
+        for n, rule in enumerate(rules):
+            if "\n" in rule:
+                path = tmp_path / f"faults-{n}.yaml"
+                path.write_text(rule)
+                args = (*args, "--faults", path)
+            else:
+                args = (*args, "--fault", rule)
+        return record(upstream, *args, verb="inject", **kw)
+
+    return start
+
+
+@pytest.fixture
 def listener():
     with raw.Listener() as one:
         yield one

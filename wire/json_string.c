@@ -151,35 +151,44 @@ int wire_json_decode(struct buf *out, struct bytes token)
     return r;
 }
 
+/* Takes `part` off the start of `text`; false when it is not there. */
+static bool take(struct bytes *text, const uint8_t *part, size_t len)
+{
+    if (len > text->len || (len > 0 && memcmp(text->at, part, len) != 0)) {
+        return false;
+    }
+    *text = bytes_from(*text, len);
+    return true;
+}
+
+/* As above, for the character of the escape at `*at`. */
+static bool take_escaped(struct bytes *text, const uint8_t **at, const uint8_t *end)
+{
+    uint32_t c = escaped(at, end);
+    uint8_t utf8[4];
+
+    return !is_high(c) && !is_low(c) && take(text, utf8, encode(c, utf8));
+}
+
 bool wire_json_equals(struct bytes token, struct bytes utf8)
 {
     struct bytes in = inside(token);
     const uint8_t *at = in.at, *end = in.at + in.len;
-    uint8_t one[4];
-    size_t len;
 
     /* An escape is never shorter than what it stands for. */
     if (in.len < utf8.len || (utf8.len > 0 && *at != '\\' && *at != *utf8.at)) {
         return false;
     }
-    len = unescaped_len(at, end);
-    while (at < end && len <= utf8.len) {
-        if (!bytes_equal(bytes_make(at, len), bytes_first(utf8, len))) {
+    while (at < end) {
+        size_t len = unescaped_len(at, end);
+
+        if (!take(&utf8, at, len)) {
             return false;
         }
-        utf8 = bytes_from(utf8, len);
         at += len;
-        if (at < end) {
-            uint32_t c = escaped(&at, end);
-
-            len = encode(c, one);
-            if (is_high(c) || is_low(c) || len > utf8.len ||
-                !bytes_equal(bytes_make(one, len), bytes_first(utf8, len))) {
-                return false;
-            }
-            utf8 = bytes_from(utf8, len);
+        if (at < end && !take_escaped(&utf8, &at, end)) {
+            return false;
         }
-        len = unescaped_len(at, end);
     }
-    return at == end && utf8.len == 0;
+    return utf8.len == 0;
 }

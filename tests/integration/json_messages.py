@@ -150,6 +150,20 @@ class Messages:
     def new_name(self):
         return self.random.choice([*KEYS, "renamed", "\x01\x7f\x85"])
 
+    def word_for(self, value):
+        """An expected word that equals a scalar; a number is spelled in another way."""
+        if not isinstance(value, str):
+            return {None: "null", True: "true", False: "false"}[value]
+        if type(value) is not str:
+            whole = value.lstrip("-").isdigit()
+            return self.random.choice([f"{value}.00", f"{value}0e-1"] if whole else [value])
+        if any("\ud800" <= c <= "\udfff" or c == "\0" for c in value):
+            return "*"
+        glob = "".join("\\" + c if c in "*?[]\\\"" else c for c in value)
+        at = self.random.randrange(len(glob) + 1)
+        cut = glob[:at].rstrip("\\") + "*" if self.random.random() < 0.3 else glob
+        return cut if cut == "*" else f'"{cut}"'
+
     def expected_word(self):
         globs = ["tool_*", "*", "**", "?", "*e*", "tool_[a-e]*", '"5"', '"null"', "x", "~", ""]
         pick = self.random.random()

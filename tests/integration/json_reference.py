@@ -294,11 +294,11 @@ def expected(verb, data, fields):
 
 
 def glob_regex(glob):
-    """* and ? and plain sets, which is what the generator makes."""
+    """*, ?, escapes and plain sets, which is what the generator makes."""
     out = ""
-    for part in re.findall(r"\*|\?|\[[^]]*\]|.", glob, re.S):
+    for part in re.findall(r"\\.|\*|\?|\[[^]]*\]|.", glob, re.S):
         out += {"*": ".*", "?": "."}.get(part) or (
-            part if part[0] == "[" else re.escape(part))  # fmt: skip
+            part if part[0] == "[" else re.escape(part[-1]))  # fmt: skip
     return re.compile(out, re.S)
 
 

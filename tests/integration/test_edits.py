@@ -69,7 +69,20 @@ def test_edits_equal_the_reference(seed):
         assert read(answer) == want, (asked.split(" ", 1)[0], fields, data)
         seen[want[0]] += 1
     # All three outcomes are met often enough to mean something.
-    assert seen["ok"] > EACH and seen["not-json"] > EACH / 5 and seen["no-such-field"] > EACH / 5
+    assert min(seen["ok"], seen["not-json"], seen["no-such-field"]) > EACH / 4, seen
+
+
+def condition(messages, data):
+    """A path and a word, often one that fits what the path leads to."""
+    path = messages.path()
+    try:
+        found = json_reference.find(json_reference.load(data), path)
+    except ValueError:
+        found = {}
+    values = [v for v in found.values() if not isinstance(v, list)]
+    if not values or messages.random.random() < 0.3:
+        return path, messages.expected_word()
+    return path, messages.word_for(messages.random.choice(values))
 
 
 @pytest.mark.sanitize
@@ -79,8 +92,7 @@ def test_conditions_equal_the_reference():
     requests, wanted = [], []
     for _ in range(4000):
         data = messages.message()
-        conditions = [(messages.path(), messages.expected_word())
-                      for _ in range(chance.choice([1, 1, 1, 2]))]
+        conditions = [condition(messages, data) for _ in range(chance.choice([1, 1, 2]))]
         spelled = [(messages.spelled(p), word) for p, word in conditions]
         requests.append(request("holds", spelled, data))
         wanted.append((json_reference.holds(data, conditions), spelled, data))

@@ -323,6 +323,11 @@ static int input(struct player *p, struct bytes line)
         p->now_ns += duration(line);
         return proxy_session_wake(p->session, p->now_ns);
     }
+    if (word(&line, "silence")) {
+        proxy_session_silence(p->session);
+        proxy_session_lost(p->session, word(&line, "client") ? CLIENT : SERVER);
+        return 0;
+    }
     if (word(&line, "queued")) {
         return queued(p, line);
     }

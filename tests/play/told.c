@@ -235,20 +235,24 @@ static int tell(struct teller *t, const struct capture_record *r)
     }
 }
 
+static struct bytes part(const struct capture_block *b, size_t from, size_t to)
+{
+    return from == to ? (struct bytes){ 0 } : bytes_make(b->bytes.at + from, to - from);
+}
+
 static int flatten(const struct capture_block *b, struct buf *out)
 {
     size_t from = 0;
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < b->insert_count; i++) {
-        r = buf_put(out, bytes_make(b->bytes.at + from, b->inserts[i].at - from));
+        r = buf_put(out, part(b, from, b->inserts[i].at));
         from = b->inserts[i].at;
         if (r == 0) {
             r = buf_put(out, slice_bytes(b->inserts[i].slice));
         }
     }
-    return r == 0 ? buf_put(out, bytes_make(b->bytes.at + from, b->bytes.len - from))
-                  : r;
+    return r == 0 ? buf_put(out, part(b, from, b->bytes.len)) : r;
 }
 
 int play_put_records(struct buf *out, const struct capture_block *b)

@@ -1,5 +1,4 @@
 #include "cli/demo_ws.h"
-#include "cli/sha1.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -8,48 +7,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static const char *digest_of(const char *text, size_t times)
-{
-    static char hex[2 * SHA1_LEN + 1];
-    uint8_t digest[SHA1_LEN];
-    struct sha1 s;
-
-    sha1_init(&s);
-    while (times-- > 0) {
-        sha1_put(&s, bytes_of(text));
-    }
-    sha1_finish(&s, digest);
-    for (size_t i = 0; i < SHA1_LEN; i++) {
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    }
-    return hex;
-}
-
-/* FIPS 180 examples, and a length at which the padding needs a block of its own. */
-static void sha1_knows_the_published_digests(void **state)
-{
-    (void)state;
-    assert_string_equal(digest_of("", 1), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
-    assert_string_equal(digest_of("abc", 1),
-                        "a9993e364706816aba3e25717850c26c9cd0d89d");
-    assert_string_equal(
-        digest_of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1),
-        "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
-    assert_string_equal(digest_of("aaaaaaaaaa", 100000),
-                        "34aa973cd4c4daa4f61eeb2bdbad27316534016f");
-}
-
-/* RFC 6455, section 1.3. */
-static void answers_the_key_of_the_rfc(void **state)
-{
-    struct buf out = { 0 };
-
-    (void)state;
-    assert_int_equal(demo_ws_put_accept(&out, bytes_of("dGhlIHNhbXBsZSBub25jZQ==")), 0);
-    assert_true(bytes_equal(buf_bytes(&out), bytes_of("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
-    buf_deinit(&out);
-}
 
 /* What came out, in turn: "1:text 9:ping ". */
 static void read_all(struct bytes in, size_t step, char *out, size_t cap)
@@ -117,8 +74,6 @@ static void refuses_what_the_demo_never_sends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sha1_knows_the_published_digests),
-        cmocka_unit_test(answers_the_key_of_the_rfc),
         cmocka_unit_test(reads_what_it_wrote_at_every_split),
         cmocka_unit_test(refuses_what_the_demo_never_sends),
     };

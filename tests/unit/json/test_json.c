@@ -168,7 +168,7 @@ static void takes_json(void **state)
 static void refuses_structure(void **state)
 {
     (void)state;
-    is_not_bytes((struct bytes){ 0 }, 0, "value is due");
+    is_not("", 0, "value is due"); /* copied to NULL */
     is_not("  ", 2, "value is due");
     is_not("[", 1, "value is due");
     is_not("[1", 2, "ends inside");
