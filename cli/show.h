@@ -11,6 +11,7 @@
 #include "captures/overview.h"
 #include "captures/timeline.h"
 #include "cli/options.h"
+#include "cli/show_hit.h"
 #include "cli/show_line.h"
 #include "cli/show_out.h"
 
@@ -39,6 +40,8 @@ struct show {
     uint64_t size;                       /* of the file, when it was opened */
     struct capture_overview overview;    /* of all of it, but for --follow */
     struct show_stats *stats;            /* with --stats, else NULL */
+    struct show_hit hit;                 /* the message that was told last */
+    enum show_hit_part part;             /* what the moment has to do with it */
 };
 
 /* A way to print. All return 0, a negative errno, or what `out` says. */
@@ -68,6 +71,7 @@ int show_run(struct show *s, const struct show_view *v, struct capture_source *s
 
 int show_head_tape(struct show *s);
 int show_head_connections(struct show *s);
+int show_head_rules(struct show *s); /* nothing where none acted */
 int show_stats_text(struct show *s);
 int show_http_head(struct show *s, struct bytes head);
 int show_http_body(struct show *s, const struct capture_body *b);

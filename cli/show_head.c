@@ -16,6 +16,7 @@ enum cell {
     SENT_BYTES,
     GOT_COUNT,
     GOT_BYTES,
+    FAULTS,
     ENDED,
     CELLS,
 };
@@ -24,12 +25,12 @@ enum { CELL_MAX = 64, REQUEST_WIDE = 40, REQUEST_MIN = 12 };
 
 struct table {
     unsigned width[CELLS];
-    bool folded; /* address and end on a line of their own */
+    bool folded; /* address, faults and end on a line of their own */
 };
 
 static const char *const titles[CELLS] = {
-    "#",      "client", "request", "TLS",    "status", "opened",
-    "lasted", "→ msgs", "bytes",   "← msgs", "bytes",  "ended",
+    "#",      "client", "request", "TLS",   "status", "opened", "lasted",
+    "→ msgs", "bytes",  "← msgs",  "bytes", "faults", "ended",
 };
 
 /* ---- what the cells say ---- */
@@ -50,6 +51,8 @@ static void side_words(const struct capture_side_facts *f, char *out, size_t cap
 
     if (f->close_code != 0) {
         snprintf(out, cap, "close %d", f->close_code);
+    } else if (f->end == CAPTURE_END_FAULT) {
+        snprintf(out, cap, "by a rule");
     } else {
         snprintf(out, cap, "%s%s", how, f->end_by_wstape ? " by wstape" : "");
     }
@@ -68,6 +71,18 @@ static void ended_words(const struct capture_connection *c, char out[CELL_MAX])
         snprintf(out, CELL_MAX, "client %s", client);
     } else {
         snprintf(out, CELL_MAX, "client %s, server %s", client, server);
+    }
+}
+
+static void faults_words(const struct capture_connection *c, char out[CELL_MAX])
+{
+    if (c->faults == 0 && c->faults_failed == 0) {
+        snprintf(out, CELL_MAX, "–");
+    } else if (c->faults_failed == 0) {
+        snprintf(out, CELL_MAX, "%llu", (unsigned long long)c->faults);
+    } else {
+        snprintf(out, CELL_MAX, "%llu, %llu failed", (unsigned long long)c->faults,
+                 (unsigned long long)c->faults_failed);
     }
 }
 
@@ -101,6 +116,9 @@ static void cell_words(const struct capture_connection *c, enum cell cell,
     case SENT_BYTES:
     case GOT_BYTES:
         show_put_bytes(out, CELL_MAX, (cell == SENT_BYTES ? sent : got)->bytes);
+        break;
+    case FAULTS:
+        faults_words(c, out);
         break;
     case ENDED:
         ended_words(c, out);
@@ -157,13 +175,18 @@ static void measure_row(struct show *s, struct table *t,
     }
 }
 
+/* Goes to a line of its own where the terminal is narrow. */
+static bool is_folded(enum cell cell)
+{
+    return cell == CLIENT_ADDRESS || cell == FAULTS || cell == ENDED;
+}
+
 static unsigned total_width(const struct table *t, bool folded)
 {
     unsigned sum = 0;
 
     for (enum cell cell = NUMBER; cell < CELLS; cell++) {
-        if (t->width[cell] > 0 &&
-            !(folded && (cell == CLIENT_ADDRESS || cell == ENDED))) {
+        if (t->width[cell] > 0 && !(folded && is_folded(cell))) {
             sum += t->width[cell] + 2;
         }
     }
@@ -175,6 +198,17 @@ static bool has_tls(const struct show *s)
     for (size_t i = 0; i < s->overview.count; i++) {
         if (s->overview.connections[i]->tls.on ||
             s->overview.connections[i]->upstream_tls.on) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_faults(const struct show *s)
+{
+    for (size_t i = 0; i < s->overview.count; i++) {
+        if (s->overview.connections[i]->faults > 0 ||
+            s->overview.connections[i]->faults_failed > 0) {
             return true;
         }
     }
@@ -196,6 +230,9 @@ static void measure(struct show *s, struct table *t)
     }
     if (!has_tls(s)) {
         t->width[TLS] = 0;
+    }
+    if (!has_faults(s)) {
+        t->width[FAULTS] = 0;
     }
     if (terminal == 0) {
         return;
@@ -259,8 +296,7 @@ static int put_row(struct show *s, const struct table *t,
     unsigned start = 0;
 
     for (enum cell cell = NUMBER; cell < CELLS; cell++) {
-        if (t->width[cell] == 0 ||
-            (t->folded && (cell == CLIENT_ADDRESS || cell == ENDED))) {
+        if (t->width[cell] == 0 || (t->folded && is_folded(cell))) {
             continue;
         }
         if (c != NULL) {
@@ -288,6 +324,10 @@ static int put_fold(struct show *s, const struct table *t,
     ended_words(c, words);
     show_line_text(&s->line, strcmp(words, "open") == 0 ? ", " : ", ended: ");
     show_line_text(&s->line, words);
+    faults_words(c, words);
+    if (t->width[FAULTS] > 0 && strcmp(words, "–") != 0) {
+        show_line_format(&s->line, ", faults: %s", words);
+    }
     return show_line_end(&s->line);
 }
 

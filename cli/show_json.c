@@ -1,60 +1,35 @@
 #include "cli/show_json.h"
 
-#include "wire/frame.h"
-#include "wire/lint.h"
+#include "wire/http.h"
+#include "wire/utf8.h"
 
 /* ---- pieces ---- */
 
-static bool is_text(struct bytes in)
+bool show_json_is_text(struct bytes in)
 {
     struct wire_utf8 u = { 0 };
 
     return wire_utf8_check(&u, in) && wire_utf8_complete(&u);
 }
 
-/* "text" where it is text, "base64" where it is not. */
-static void put_payload(struct show_object *j, struct bytes payload)
+void show_json_payload(struct show_object *j, struct bytes payload)
 {
-    if (is_text(payload)) {
+    if (show_json_is_text(payload)) {
         show_object_text(j, "text", payload);
     } else {
         show_object_base64(j, "base64", payload);
     }
 }
 
-static void put_faults(struct show_object *j, uint32_t faults)
-{
-    const char *name;
-    bool first = true;
-
-    if (faults == 0) {
-        return;
-    }
-    show_object_array(j, "faults");
-    for (unsigned bit = 0; bit < 32 && (name = wire_fault_name(bit)) != NULL; bit++) {
-        if ((faults >> bit & 1U) != 0) {
-            show_object_add(j, &first, bytes_of(name));
-        }
-    }
-    show_object_array_end(j);
-}
-
-static void put_flag(struct show_object *j, const char *key, bool value)
+void show_json_flag(struct show_object *j, const char *key, bool value)
 {
     if (value) {
         show_object_bool(j, key, true);
     }
 }
 
-static void put_count(struct show_object *j, const char *key, uint64_t value)
-{
-    if (value > 0) {
-        show_object_number(j, key, value);
-    }
-}
-
-static struct show_object begin(struct show *s, const char *record,
-                                const struct capture_moment *m)
+struct show_object show_json_begin(struct show *s, const char *record,
+                                   const struct capture_moment *m)
 {
     struct show_object j = show_object_begin(&s->out, record);
 
@@ -64,125 +39,6 @@ static struct show_object begin(struct show *s, const char *record,
     return j;
 }
 
-/* ---- messages and frames ---- */
-
-static const char *kind_of(unsigned opcode)
-{
-    switch (opcode) {
-    case WIRE_OP_CONTINUATION:
-        return "continuation";
-    case WIRE_OP_TEXT:
-        return "text";
-    case WIRE_OP_BINARY:
-        return "binary";
-    case WIRE_OP_CLOSE:
-        return "close";
-    case WIRE_OP_PING:
-        return "ping";
-    case WIRE_OP_PONG:
-        return "pong";
-    default:
-        return "reserved";
-    }
-}
-
-static void put_close(struct show_object *j, const struct capture_message *m)
-{
-    struct bytes in = m->payload;
-    struct bytes reason = bytes_from(in, in.len < 2 ? in.len : 2);
-
-    show_object_number(j, "code",
-                       in.len < 2 ? 1005U : (unsigned)in.at[0] << 8 | in.at[1]);
-    show_object_text(j, "reason", reason);
-    if (in.len == 1 || !is_text(reason)) {
-        show_object_base64(j, "base64", in);
-    }
-}
-
-static void put_message_payload(struct show_object *j, const struct capture_message *m)
-{
-    if (capture_coding_text(m->coding) != NULL) {
-        show_object_words(j, "undecoded", capture_coding_text(m->coding));
-        show_object_base64(j, "base64", m->payload);
-        return;
-    }
-    switch (capture_message_opcode(m)) {
-    case WIRE_OP_TEXT:
-        show_object_text(j, "text", m->payload);
-        if (!is_text(m->payload)) {
-            show_object_base64(j, "base64", m->payload);
-        }
-        break;
-    case WIRE_OP_BINARY:
-        show_object_base64(j, "base64", m->payload);
-        break;
-    case WIRE_OP_CLOSE:
-        put_close(j, m);
-        break;
-    default:
-        put_payload(j, m->payload);
-        break;
-    }
-}
-
-static int put_message(struct show *s, const struct capture_moment *at)
-{
-    const struct capture_message *m = at->u.message;
-    unsigned opcode = capture_message_opcode(m);
-    struct show_object j = begin(s, "message", at);
-
-    show_object_words(&j, "from", side_name(m->from));
-    put_count(&j, "message", m->number);
-    show_object_time(&j, "time", m->time_ns);
-    if (m->end_ns != m->time_ns) {
-        show_object_time(&j, "end_time", m->end_ns);
-    }
-    show_object_words(&j, "kind", kind_of(opcode));
-    if (strcmp(kind_of(opcode), "reserved") == 0) {
-        show_object_number(&j, "opcode", opcode);
-    }
-    show_object_number(&j, "size", m->size);
-    put_message_payload(&j, m);
-    if (m->compressed) {
-        show_object_bool(&j, "compressed", true);
-        show_object_number(&j, "wire_size", m->wire_size);
-    }
-    if (m->fragments > 1) {
-        show_object_number(&j, "fragments", m->fragments);
-    }
-    put_faults(&j, m->faults);
-    put_flag(&j, "incomplete", m->incomplete);
-    put_flag(&j, "cut", m->cut);
-    return show_object_end(&j);
-}
-
-static int put_frame(struct show *s, const struct capture_moment *at)
-{
-    const struct capture_message *m = at->u.message;
-    const struct capture_frame *f = &m->frame;
-    struct show_object j = begin(s, "frame", at);
-
-    show_object_words(&j, "from", side_name(m->from));
-    show_object_time(&j, "time", m->time_ns);
-    if (m->end_ns != m->time_ns) {
-        show_object_time(&j, "end_time", m->end_ns);
-    }
-    show_object_bool(&j, "fin", (f->first & WIRE_FIN) != 0);
-    show_object_number(&j, "rsv", f->first >> 4 & 7U);
-    show_object_number(&j, "opcode", capture_message_opcode(m));
-    show_object_bool(&j, "masked", f->masked != 0);
-    if (f->masked != 0) {
-        show_object_hex(&j, "mask", bytes_make(f->mask, sizeof(f->mask)));
-    }
-    show_object_number(&j, "form", f->form);
-    show_object_number(&j, "length", f->payload_len);
-    put_faults(&j, m->faults);
-    show_object_base64(&j, "payload_base64", m->payload);
-    show_object_bool(&j, "complete", !m->incomplete);
-    put_flag(&j, "cut", m->cut);
-    return show_object_end(&j);
-}
-
 /* ---- HTTP ---- */
 
 static int put_head(struct show *s, const struct capture_moment *at)
@@ -190,7 +46,7 @@ static int put_head(struct show *s, const struct capture_moment *at)
     const struct capture_record *r = at->u.record;
     bool asks = r->type == CAPTURE_REQUEST;
     struct bytes head = r->u.head.bytes;
-    struct show_object j = begin(s, asks ? "request" : "response", at);
+    struct show_object j = show_json_begin(s, asks ? "request" : "response", at);
     struct wire_head h;
     bool readable = wire_head_parse(head, asks, &h) == 0;
 
@@ -213,7 +69,7 @@ static int put_head(struct show *s, const struct capture_moment *at)
 static int put_body(struct show *s, const struct capture_moment *at)
 {
     const struct capture_body *b = at->u.body;
-    struct show_object j = begin(s, "body", at);
+    struct show_object j = show_json_begin(s, "body", at);
 
     show_object_number(&j, "exchange", b->exchange);
     show_object_words(&j, "from", side_name(b->from));
@@ -223,10 +79,10 @@ static int put_body(struct show *s, const struct capture_moment *at)
     }
     show_object_number(&j, "size", b->size);
     show_object_number(&j, "wire_size", b->wire_size);
-    put_payload(&j, b->bytes);
-    put_flag(&j, "malformed", b->malformed);
-    put_flag(&j, "incomplete", b->incomplete);
-    put_flag(&j, "cut", b->cut);
+    show_json_payload(&j, b->bytes);
+    show_json_flag(&j, "malformed", b->malformed);
+    show_json_flag(&j, "incomplete", b->incomplete);
+    show_json_flag(&j, "cut", b->cut);
     return show_object_end(&j);
 }
 
@@ -308,6 +164,9 @@ static void put_fields(struct show_object *j, const struct capture_record *r)
         show_object_text(j, "cause", r->u.sent.cause);
         put_bytes(j, r->u.sent.bytes);
         break;
+    case CAPTURE_FAULT:
+        show_json_fault(j, r);
+        break;
     case CAPTURE_END:
         put_end(j, r);
         break;
@@ -328,7 +187,6 @@ static void put_fields(struct show_object *j, const struct capture_record *r)
     case CAPTURE_RESPONSE:
     case CAPTURE_BODY:
     case CAPTURE_FRAME:
-    case CAPTURE_FAULT:
     case CAPTURE_CHECKPOINT:
         break;
     }
@@ -342,7 +200,10 @@ static int put_record(struct show *s, const struct capture_moment *at)
     if (r->type == CAPTURE_REQUEST || r->type == CAPTURE_RESPONSE) {
         return put_head(s, at);
     }
-    j = begin(s, record_name(r->type), at);
+    if (r->type == CAPTURE_SENT && r->u.sent.bytes.len == 0) {
+        return 0; /* the message is told to be altered, and nothing was delivered */
+    }
+    j = show_json_begin(s, record_name(r->type), at);
     show_object_time(&j, "time", at->time_ns);
     if (strcmp(record_name(r->type), "other") == 0) {
         show_object_number(&j, "type", (unsigned)r->type);
@@ -354,7 +215,7 @@ static int put_record(struct show *s, const struct capture_moment *at)
 static int put_stretch(struct show *s, const struct capture_moment *at,
                        const char *kind)
 {
-    struct show_object j = begin(s, "damage", at);
+    struct show_object j = show_json_begin(s, "damage", at);
 
     show_object_words(&j, "kind", kind);
     show_object_number(&j, "offset", at->u.stretch.offset);
@@ -364,11 +225,17 @@ static int put_stretch(struct show *s, const struct capture_moment *at,
 
 static int put_moment(struct show *s, const struct capture_moment *m)
 {
+    if (s->part == SHOW_HIT_OUTCOME) {
+        show_out_amend(&s->out, ",\"altered\":true");
+    } else if (s->part == SHOW_HIT_NONE) {
+        show_out_release(&s->out);
+    }
     switch (m->kind) {
     case CAPTURE_MOMENT_RECORD:
         return put_record(s, m);
     case CAPTURE_MOMENT_MESSAGE:
-        return s->options.frames ? put_frame(s, m) : put_message(s, m);
+    case CAPTURE_MOMENT_DELIVERED:
+        return s->options.frames ? show_json_frame(s, m) : show_json_message(s, m);
     case CAPTURE_MOMENT_BODY:
         return put_body(s, m);
     case CAPTURE_MOMENT_EXCHANGE:

@@ -98,6 +98,19 @@ static void put_errors(struct show_object *j, const struct capture_connection *c
     show_object_array_end(j);
 }
 
+static void put_rules_facts(struct show_object *j, const struct capture_connection *c)
+{
+    struct show_object faults;
+
+    if (c->faults == 0 && c->faults_failed == 0) {
+        return;
+    }
+    faults = show_object_member(j, "faults");
+    show_object_number(&faults, "applied", c->faults);
+    show_object_number(&faults, "failed", c->faults_failed);
+    show_object_close(&faults);
+}
+
 static int put_connection(struct show *s, const struct capture_connection *c)
 {
     struct show_object j = show_object_begin(&s->out, "connection"), ended;
@@ -127,6 +140,7 @@ static int put_connection(struct show *s, const struct capture_connection *c)
     put_ended(&ended, "server", &c->side[SERVER]);
     show_object_close(&ended);
     put_errors(&j, c);
+    put_rules_facts(&j, c);
     return show_object_end(&j);
 }
 
@@ -141,5 +155,5 @@ int show_json_connections(struct show *s)
             r = put_connection(s, c);
         }
     }
-    return r;
+    return r == 0 ? show_json_rules(s) : r;
 }

@@ -46,7 +46,8 @@ void show_line_deinit(struct show_line *l);
 /* Colour of what follows, until the next call or the end of the line. */
 void show_line_colour(struct show_line *l, enum show_colour c);
 
-/* Our own words: ASCII and the signs → ← · – … µ only. Cut at the terminal's width. */
+/* Our own words: ASCII and the signs → ← ⇒ ⇐ · – … µ only. Cut at the terminal's width.
+ */
 void show_line_text(struct show_line *l, const char *text);
 void show_line_format(struct show_line *l, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -65,6 +65,15 @@ void show_object_time(struct show_object *j, const char *key, int64_t ns)
     show_out_text(j->out, fraction);
 }
 
+void show_object_fraction(struct show_object *j, const char *key, double value)
+{
+    char words[32];
+
+    snprintf(words, sizeof(words), "%.16g", value);
+    put_key(j, key);
+    show_out_text(j->out, words);
+}
+
 void show_object_bool(struct show_object *j, const char *key, bool value)
 {
     put_key(j, key);

@@ -23,6 +23,7 @@ void show_object_close(struct show_object *j);
 /* Keys are literals of ours and need no escaping. */
 void show_object_number(struct show_object *j, const char *key, uint64_t value);
 void show_object_time(struct show_object *j, const char *key, int64_t ns); /* seconds */
+void show_object_fraction(struct show_object *j, const char *key, double value);
 void show_object_bool(struct show_object *j, const char *key, bool value);
 void show_object_null(struct show_object *j, const char *key);
 void show_object_words(struct show_object *j, const char *key, const char *text);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { FLUSH_AT = 64 * 1024, SPARE_MAX = 1024 * 1024 };
@@ -52,12 +53,41 @@ void show_out_spaces(struct show_out *o, unsigned count)
     }
 }
 
+void show_out_hold(struct show_out *o, size_t from)
+{
+    o->holds = true;
+    o->held_from = from;
+    o->held_at = o->bytes.len;
+}
+
+void show_out_amend(struct show_out *o, const char *text)
+{
+    size_t len = strlen(text);
+    uint8_t *at;
+
+    if (o->holds && o->error == 0) {
+        show_out_text(o, text); /* makes room */
+    }
+    if (o->holds && o->error == 0) {
+        at = o->bytes.at + o->held_at;
+        memmove(at + len, at, o->bytes.len - len - o->held_at);
+        memcpy(at, text, len);
+    }
+    show_out_release(o);
+}
+
+void show_out_release(struct show_out *o)
+{
+    o->holds = false;
+    (void)show_out_status(o); /* keeps its error */
+}
+
 int show_out_flush(struct show_out *o)
 {
-    size_t at = 0;
+    size_t len = o->holds ? o->held_from : o->bytes.len, at = 0;
 
-    while (o->error == 0 && at < o->bytes.len) {
-        ssize_t done = write(o->fd, o->bytes.at + at, o->bytes.len - at);
+    while (o->error == 0 && at < len) {
+        ssize_t done = write(o->fd, o->bytes.at + at, len - at);
 
         if (done >= 0) {
             at += (size_t)done;
@@ -65,8 +95,14 @@ int show_out_flush(struct show_out *o)
             o->error = -errno;
         }
     }
-    buf_clear(&o->bytes);
-    if (o->bytes.cap > SPARE_MAX) {
+    if (o->error != 0) {
+        o->holds = false;
+        len = o->bytes.len;
+    }
+    buf_drop(&o->bytes, len);
+    o->held_from = 0;
+    o->held_at -= o->holds ? len : 0;
+    if (o->bytes.len == 0 && o->bytes.cap > SPARE_MAX) {
         buf_deinit(&o->bytes);
     }
     return o->error;
@@ -74,5 +110,5 @@ int show_out_flush(struct show_out *o)
 
 int show_out_status(struct show_out *o)
 {
-    return o->bytes.len >= FLUSH_AT ? show_out_flush(o) : o->error;
+    return o->bytes.len >= FLUSH_AT && !o->holds ? show_out_flush(o) : o->error;
 }

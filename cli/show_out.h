@@ -16,6 +16,9 @@ struct show_out {
     int fd;
     int error; /* 0 or the first negative errno */
     struct buf bytes;
+    bool holds;       /* a line is not written yet, for it may be amended */
+    size_t held_from; /* its start in `bytes` */
+    size_t held_at;   /* where something may be put in */
 };
 
 void show_out_deinit(struct show_out *o);
@@ -29,10 +32,18 @@ void show_out_spaces(struct show_out *o, unsigned count);
 /* Keep what a function of base/text returned. */
 void show_out_note(struct show_out *o, int r);
 
+/* The line that started at `from` may get something put in here, where it ends for now:
+ * it and what follows are not written until show_out_amend or show_out_release. */
+void show_out_hold(struct show_out *o, size_t from);
+
+/* Put `text` into the line that is held, if there is one, and let go of it. */
+void show_out_amend(struct show_out *o, const char *text);
+void show_out_release(struct show_out *o);
+
 /* Write when there is enough for one write; 0 or the kept error. */
 int show_out_status(struct show_out *o);
 
-/* Write all of it; 0 or the kept error. */
+/* Write all of it but what is held; 0 or the kept error. */
 int show_out_flush(struct show_out *o);
 
 #endif

@@ -86,11 +86,17 @@ static bool wants(void *owner, uint32_t connection)
 static int moment(void *owner, const struct capture_moment *m)
 {
     struct run *run = owner;
+    struct show *s = run->show;
+    int r;
 
-    if (run->show->stats != NULL) {
-        return show_stats_feed(run->show->stats, m);
+    if (s->stats != NULL) {
+        return show_stats_feed(s->stats, m);
     }
-    return run->view->moment(run->show, m);
+    r = show_hit_take(&s->hit, m, &s->part);
+    if (r < 0 || (show_hit_is_recompressed(m, s->part) && !s->options.frames)) {
+        return r;
+    }
+    return run->view->moment(s, m);
 }
 
 static int timeline_new(struct run *run)
@@ -195,7 +201,6 @@ static int run_stats(struct run *run)
     return r == 0 ? run->view->stats(s) : r;
 }
 
-/* Beyond what the last read saw: what came since then counts. */
 static void nap(void)
 {
     struct timespec span = { .tv_nsec = POLL_MS * CLOCK_NS_PER_MS };
@@ -203,13 +208,31 @@ static void nap(void)
     (void)nanosleep(&span, NULL); /* an interrupt may end it early */
 }
 
-static void wait_for_growth(const struct run *run)
+/* Beyond what the last read saw: what came since then counts. */
+static bool has_grown(const struct run *run)
 {
-    uint64_t seen = run->end.offset + run->end.len;
+    return interrupted ||
+           run->source->size(run->source->object) != run->end.offset + run->end.len;
+}
 
-    while (!interrupted && run->source->size(run->source->object) == seen) {
+/* What a recorder writes at once may be read in two parts: a line that is held, for
+ * what follows may belong to it, is let go a nap later. */
+static int wait_for_growth(const struct run *run)
+{
+    struct show_out *out = &run->show->out;
+    int r = 0;
+
+    if (!has_grown(run)) {
         nap();
     }
+    if (!has_grown(run)) {
+        show_out_release(out);
+        r = show_out_flush(out);
+    }
+    while (r == 0 && !has_grown(run)) {
+        nap();
+    }
+    return r;
 }
 
 /* As it grows, until its summary or an interrupt; the connections come last. */
@@ -226,7 +249,7 @@ static int run_follow(struct run *run)
         if (r < 0 || s->overview.complete || interrupted) {
             break;
         }
-        wait_for_growth(run);
+        r = wait_for_growth(run);
     }
     if (r == 0) {
         r = capture_timeline_finish(run->timeline, &run->end);
@@ -243,7 +266,7 @@ static int run_follow_stats(struct run *run)
         if (r < 0 || run->show->overview.complete || interrupted) {
             break;
         }
-        wait_for_growth(run);
+        r = wait_for_growth(run);
     }
     return r == 0 ? run_stats(run) : r;
 }
@@ -276,6 +299,7 @@ static void say_damage(const struct show *s)
 /* A reader of ours that went away is no trouble; it has seen what it wanted. */
 static int status_of(struct show *s, int r, struct err *e)
 {
+    show_out_release(&s->out);
     if (r == 0) {
         r = show_out_flush(&s->out);
     }
@@ -316,6 +340,7 @@ int show_run(struct show *s, const struct show_view *v, struct capture_source *s
         r = run_mode(&run);
     }
     status = status_of(s, r, e);
+    show_hit_deinit(&s->hit);
     capture_timeline_free(run.timeline);
     capture_reader_free(run.reader);
     return status;

@@ -156,6 +156,8 @@ static const char *end_words(enum capture_end kind, bool by_wstape)
         return "failed";
     case CAPTURE_END_STOP:
         return "ended because wstape stopped";
+    case CAPTURE_END_FAULT:
+        return "ended by a rule";
     }
     return "ended";
 }
@@ -224,20 +226,27 @@ static void put_said(struct show *s, struct bytes in)
                          (rest.at[1] ^ f.mask[1]));
 }
 
+/* Of HTTP, or nothing: messages that wstape sent are no records here. */
 static int put_sent(struct show *s, const struct capture_moment *at)
 {
     const struct capture_record *r = at->u.record;
+    bool is_empty = r->u.sent.bytes.len == 0;
 
-    show_text_start(s, at, r->u.sent.to == CLIENT ? SHOW_BY_SERVER : SHOW_BY_CLIENT,
-                    SHOW_WSTAPE, "sent");
-    show_text_size(s, r->u.sent.bytes.len);
+    show_text_start(s, at, r->u.sent.to == CLIENT ? SHOW_TO_CLIENT : SHOW_TO_SERVER,
+                    SHOW_WSTAPE, is_empty ? "dropped" : "sent");
+    if (is_empty && s->part == SHOW_HIT_OUTCOME) {
+        return show_line_end(&s->line);
+    }
+    if (!is_empty) {
+        show_text_size(s, r->u.sent.bytes.len);
+    }
     show_text_column(s);
     show_line_format(&s->line, "by wstape to the %s: ", side_name(r->u.sent.to));
-    put_said(s, r->u.sent.bytes);
-    if (r->u.sent.cause.len > 0) {
-        show_line_text(&s->line, ": ");
-        show_text_words(s, r->u.sent.cause);
+    if (!is_empty) {
+        put_said(s, r->u.sent.bytes);
+        show_line_text(&s->line, r->u.sent.cause.len > 0 ? ": " : "");
     }
+    show_text_words(s, r->u.sent.cause);
     return show_line_end(&s->line);
 }
 
@@ -306,6 +315,7 @@ static int put_record(struct show *s, const struct capture_moment *at)
     case CAPTURE_GAP:
         return put_gap(s, at);
     case CAPTURE_FAULT:
+        return show_text_fault(s, at);
     case CAPTURE_BODY:
     case CAPTURE_FRAME:
     case CAPTURE_CHECKPOINT:
@@ -321,6 +331,7 @@ static int put_moment(struct show *s, const struct capture_moment *m)
     case CAPTURE_MOMENT_RECORD:
         return put_record(s, m);
     case CAPTURE_MOMENT_MESSAGE:
+    case CAPTURE_MOMENT_DELIVERED:
         return s->options.frames ? show_text_frame(s, m) : show_text_message(s, m);
     case CAPTURE_MOMENT_BODY:
         return s->options.http ? put_body(s, m) : 0;
@@ -347,6 +358,9 @@ static int put_connections(struct show *s)
     }
     if (r == 0) {
         r = show_head_connections(s);
+    }
+    if (r == 0) {
+        r = show_head_rules(s);
     }
     return r == 0 && !s->options.follow ? show_line_end(&s->line) : r;
 }

@@ -11,7 +11,14 @@
 
 enum { SHOW_SPAN_MAX = 32 };
 
-enum show_actor { SHOW_BY_CLIENT, SHOW_BY_SERVER, SHOW_BY_NOBODY };
+/* Whose doing it is: an arrow, a double one for what wstape itself sent. */
+enum show_actor {
+    SHOW_BY_CLIENT,
+    SHOW_BY_SERVER,
+    SHOW_BY_NOBODY,
+    SHOW_TO_SERVER,
+    SHOW_TO_CLIENT,
+};
 
 /* The columns up to the kind. */
 void show_text_start(struct show *s, const struct capture_moment *m, enum show_actor by,
@@ -34,8 +41,13 @@ enum show_actor show_text_actor(enum side from);
  */
 bool show_text_looks_like(struct bytes in);
 
-/* Lines of their own. */
+/* "text", "close", "op 11"; may be written to `out`. */
+const char *show_text_kind(unsigned opcode, char out[16]);
+
+/* Lines of their own. A message or frame may be one that arrived (MESSAGE) or one that
+ * wstape sent (DELIVERED). */
 int show_text_message(struct show *s, const struct capture_moment *at);
 int show_text_frame(struct show *s, const struct capture_moment *at);
+int show_text_fault(struct show *s, const struct capture_moment *at);
 
 #endif

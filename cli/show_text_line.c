@@ -46,7 +46,7 @@ static unsigned text_start(const struct show *s)
 void show_text_start(struct show *s, const struct capture_moment *m, enum show_actor by,
                      enum show_colour colour, const char *kind)
 {
-    static const char *const arrows[] = { "→", "←", "·" };
+    static const char *const arrows[] = { "→", "←", "·", "⇒", "⇐" };
     struct show_line *l = &s->line;
     char words[32];
 

@@ -90,7 +90,7 @@ static void put_payload(struct show *s, const struct capture_message *m)
     }
 }
 
-static const char *kind_of(unsigned opcode, char out[16])
+const char *show_text_kind(unsigned opcode, char out[16])
 {
     static const char *const names[] = { "contin.", "text", "binary" };
     static const char *const control[] = { "close", "ping", "pong" };
@@ -105,35 +105,69 @@ static const char *kind_of(unsigned opcode, char out[16])
     return out;
 }
 
-int show_text_message(struct show *s, const struct capture_moment *at)
+static const struct capture_message *message_of(const struct capture_moment *at)
 {
-    const struct capture_message *m = at->u.message;
+    return at->kind == CAPTURE_MOMENT_DELIVERED ? at->u.delivered.message
+                                                : at->u.message;
+}
+
+/* The columns up to the size. */
+static void put_start(struct show *s, const struct capture_moment *at, uint64_t size)
+{
+    const struct capture_message *m = message_of(at);
+    bool arrived = at->kind == CAPTURE_MOMENT_MESSAGE;
+    enum show_actor sender = m->from == CLIENT ? SHOW_TO_SERVER : SHOW_TO_CLIENT;
     char kind[16], number[24];
 
-    show_text_start(s, at, show_text_actor(m->from), show_text_colour(m->from),
-                    kind_of(capture_message_opcode(m), kind));
+    show_text_start(s, at, arrived ? show_text_actor(m->from) : sender,
+                    arrived ? show_text_colour(m->from) : SHOW_WSTAPE,
+                    show_text_kind(capture_message_opcode(m), kind));
     if (m->number > 0) {
         snprintf(number, sizeof(number), "%llu", (unsigned long long)m->number);
         show_line_right(&s->line, show_text_number_end(s), number);
     }
-    show_text_size(s, m->size);
+    show_text_size(s, size);
     show_text_column(s);
+}
+
+/* Why wstape spoke, unless the line above says so, or the payload does. */
+static void put_cause(struct show *s, const struct capture_moment *at)
+{
+    const struct capture_message *m = message_of(at);
+    struct bytes cause = at->kind == CAPTURE_MOMENT_DELIVERED ? at->u.delivered.cause
+                                                              : (struct bytes){ 0 };
+    size_t code = m->payload.len < 2 ? m->payload.len : 2;
+    bool is_said = capture_message_opcode(m) == WIRE_OP_CLOSE &&
+                   bytes_equal(bytes_from(m->payload, code), cause);
+
+    if (cause.len == 0 || s->part == SHOW_HIT_OUTCOME || is_said) {
+        return;
+    }
+    show_line_colour(&s->line, SHOW_DIM);
+    show_line_text(&s->line, "(");
+    show_line_safe(&s->line, cause, show_line_room(&s->line) / 2, false);
+    show_line_text(&s->line, ") ");
+    show_line_colour(&s->line, SHOW_PLAIN);
+}
+
+int show_text_message(struct show *s, const struct capture_moment *at)
+{
+    const struct capture_message *m = message_of(at);
+
+    put_start(s, at, m->size);
     put_faults(s, m);
     put_manner(s, m);
+    put_cause(s, at);
     put_payload(s, m);
     return show_line_end(&s->line);
 }
 
 int show_text_frame(struct show *s, const struct capture_moment *at)
 {
-    const struct capture_message *m = at->u.message;
+    const struct capture_message *m = message_of(at);
     const struct capture_frame *f = &m->frame;
-    char kind[16];
 
-    show_text_start(s, at, show_text_actor(m->from), show_text_colour(m->from),
-                    kind_of(capture_message_opcode(m), kind));
-    show_text_size(s, f->payload_len);
-    show_text_column(s);
+    put_start(s, at, f->payload_len);
     show_line_colour(&s->line, SHOW_DIM);
     show_line_text(&s->line, (f->first & WIRE_FIN) != 0 ? "FIN " : "--- ");
     for (unsigned bit = 1; bit <= 3; bit++) {
@@ -149,6 +183,7 @@ int show_text_frame(struct show *s, const struct capture_moment *at)
     show_line_text(&s->line, " ");
     show_line_colour(&s->line, SHOW_PLAIN);
     put_faults(s, m);
+    put_cause(s, at);
     put_payload(s, m);
     return show_line_end(&s->line);
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "wire/frame.h"
+#include "wire/mask.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -172,4 +173,50 @@ void tape_end(struct tape *t, uint32_t connection, enum side side,
     r.u.end.by_wstape = by_wstape;
     r.u.end.text = bytes_of(text);
     tape_put(t, &r);
+}
+
+void tape_fault(struct tape *t, uint32_t connection, const struct tape_fault *f)
+{
+    struct capture_record r = { .type = CAPTURE_FAULT, .connection = connection };
+
+    r.u.fault.from = f->from;
+    r.u.fault.opcode = f->opcode;
+    r.u.fault.message = f->message;
+    r.u.fault.rule = bytes_of(f->rule);
+    r.u.fault.action = bytes_of(f->action);
+    r.u.fault.applied = f->why == NULL;
+    r.u.fault.drawn = f->draw >= 0;
+    r.u.fault.draw = f->draw >= 0 ? (uint64_t)(f->draw * 0x1p53) : 0;
+    r.u.fault.text = bytes_of(f->why == NULL ? "" : f->why);
+    tape_put(t, &r);
+}
+
+void tape_sent(struct tape *t, uint32_t connection, enum side to, const char *cause,
+               struct bytes bytes)
+{
+    struct capture_record r = { .type = CAPTURE_SENT, .connection = connection };
+
+    r.u.sent.to = to;
+    r.u.sent.cause = bytes_of(cause);
+    r.u.sent.bytes = bytes;
+    tape_put(t, &r);
+}
+
+void tape_sent_frame(struct tape *t, uint32_t connection, enum side to,
+                     const char *cause, uint8_t first, struct bytes payload)
+{
+    struct wire_frame f = { .first = first,
+                            .form = wire_frame_form(payload.len),
+                            .payload_len = payload.len,
+                            .masked = to == SERVER,
+                            .mask = { 0xa, 0xb, 0xc, 0xd } };
+    uint8_t wire[512];
+    size_t len = wire_frame_encode(&f, wire);
+
+    assert(len + payload.len <= sizeof(wire));
+    memcpy(wire + len, payload.at, payload.len);
+    if (f.masked) {
+        wire_mask(f.mask, 0, wire + len, wire + len, payload.len);
+    }
+    tape_sent(t, connection, to, cause, bytes_make(wire, len + payload.len));
 }

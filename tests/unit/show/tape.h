@@ -50,4 +50,26 @@ void tape_close_frame(struct tape *t, uint32_t connection, enum side from,
 void tape_end(struct tape *t, uint32_t connection, enum side side,
               enum capture_end kind, bool by_wstape, const char *text);
 
+/* A rule hit the message (`opcode` 0: none) of that number. `why`: it could not be
+ * done; NULL: it was. `draw` is below 0 where chance decided nothing. */
+struct tape_fault {
+    enum side from;
+    uint8_t opcode;
+    uint64_t message;
+    const char *rule, *action, *why;
+    double draw;
+};
+void tape_fault(struct tape *t, uint32_t connection, const struct tape_fault *f);
+
+/* What wstape sent instead: bytes as they are, or one frame, masked for the server. */
+void tape_sent(struct tape *t, uint32_t connection, enum side to, const char *cause,
+               struct bytes bytes);
+void tape_sent_frame(struct tape *t, uint32_t connection, enum side to,
+                     const char *cause, uint8_t first, struct bytes payload);
+
+/* Whole tapes, from header to summary: something of everything, and rules of many kinds
+ * at work. */
+void tape_session(const char *path);
+void tape_faulty(const char *path);
+
 #endif

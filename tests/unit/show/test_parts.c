@@ -4,12 +4,14 @@
 #include "cli/show_series.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -280,9 +282,149 @@ static int setup(void **state)
     return setlocale(LC_CTYPE, "C.UTF-8") == NULL ? -1 : 0;
 }
 
+/* ---- output that may still change ---- */
+
+/* What was written to `fd` since the last call. */
+static void assert_came(int fd, const char *want)
+{
+    char have[256];
+    ssize_t len = read(fd, have, sizeof(have) - 1);
+
+    have[len > 0 ? len : 0] = '\0';
+    assert_string_equal(have, want);
+}
+
+static void output_to(struct show_out *o, int ends[2])
+{
+    assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+    *o = (struct show_out){ .fd = ends[1] };
+}
+
+static void output_over(struct show_out *o, const int ends[2])
+{
+    show_out_deinit(o);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(alloc_live(), 0);
+}
+
+/* A held line "{a}" behind `o`'s bytes. */
+static void hold_line(struct show_out *o)
+{
+    size_t from = o->bytes.len;
+
+    show_out_text(o, "{a");
+    show_out_hold(o, from);
+    show_out_text(o, "}\n");
+}
+
+static void a_held_line_may_be_amended(void **state)
+{
+    struct show_out o;
+    int ends[2];
+
+    (void)state;
+    output_to(&o, ends);
+    show_out_text(&o, "before\n");
+    hold_line(&o);
+    show_out_text(&o, "after\n");
+    show_out_amend(&o, ",b");
+    show_out_amend(&o, "nothing is held any more");
+    assert_int_equal(show_out_flush(&o), 0);
+    assert_came(ends[0], "before\n{a,b}\nafter\n");
+    output_over(&o, ends);
+}
+
+static void a_held_line_waits(void **state)
+{
+    struct show_out o;
+    int ends[2];
+
+    (void)state;
+    output_to(&o, ends);
+    show_out_text(&o, "before\n");
+    hold_line(&o);
+    assert_int_equal(show_out_flush(&o), 0);
+    assert_came(ends[0], "before\n");
+    show_out_text(&o, "after\n");
+    assert_int_equal(show_out_flush(&o), 0);
+    assert_came(ends[0], "");
+    show_out_amend(&o, ",b");
+    assert_int_equal(show_out_flush(&o), 0);
+    assert_came(ends[0], "{a,b}\nafter\n");
+    hold_line(&o);
+    show_out_release(&o);
+    assert_int_equal(show_out_flush(&o), 0);
+    assert_came(ends[0], "{a}\n");
+    output_over(&o, ends);
+}
+
+/* ---- what was done to a message ---- */
+
+struct hits {
+    struct show_hit hit;
+    struct capture_message message;
+    struct capture_record record;
+};
+
+static enum show_hit_part take(struct hits *h, enum capture_moment_kind kind,
+                               uint32_t connection, const char *cause)
+{
+    struct capture_moment m = { .kind = kind, .connection = connection };
+    enum show_hit_part part;
+
+    h->record.connection = connection;
+    if (kind == CAPTURE_MOMENT_MESSAGE) {
+        m.u.message = &h->message;
+    } else if (kind == CAPTURE_MOMENT_DELIVERED) {
+        m.u.delivered.message = &h->message;
+        m.u.delivered.cause = bytes_of(cause);
+    } else {
+        m.u.record = &h->record;
+    }
+    assert_int_equal(show_hit_take(&h->hit, &m, &part), 0);
+    return part;
+}
+
+static enum show_hit_part take_fault(struct hits *h, uint32_t connection,
+                                     enum side from, const char *rule)
+{
+    h->record = (struct capture_record){ .type = CAPTURE_FAULT };
+    h->record.u.fault.from = from;
+    h->record.u.fault.opcode = 1;
+    h->record.u.fault.rule = bytes_of(rule);
+    return take(h, CAPTURE_MOMENT_RECORD, connection, "");
+}
+
+static void only_what_follows_belongs_to_a_message(void **state)
+{
+    struct hits h = { .message.from = SERVER };
+
+    (void)state;
+    assert_int_equal(take_fault(&h, 1, SERVER, "early"), SHOW_HIT_NONE);
+    assert_int_equal(take(&h, CAPTURE_MOMENT_MESSAGE, 1, ""), SHOW_HIT_NONE);
+    assert_int_equal(take(&h, CAPTURE_MOMENT_DELIVERED, 1, ""), SHOW_HIT_NONE);
+    assert_int_equal(take(&h, CAPTURE_MOMENT_MESSAGE, 1, ""), SHOW_HIT_NONE);
+    assert_int_equal(take_fault(&h, 1, SERVER, "first"), SHOW_HIT_ACT);
+    assert_int_equal(take_fault(&h, 1, SERVER, "second"), SHOW_HIT_ACT);
+    assert_int_equal(take(&h, CAPTURE_MOMENT_DELIVERED, 1, "first"), SHOW_HIT_OUTCOME);
+    assert_int_equal(take(&h, CAPTURE_MOMENT_DELIVERED, 1, "first"), SHOW_HIT_OUTCOME);
+    assert_int_equal(take(&h, CAPTURE_MOMENT_DELIVERED, 1, "stop"), SHOW_HIT_NONE);
+    assert_int_equal(take(&h, CAPTURE_MOMENT_DELIVERED, 1, "first"), SHOW_HIT_NONE);
+    assert_int_equal(take(&h, CAPTURE_MOMENT_MESSAGE, 1, ""), SHOW_HIT_NONE);
+    assert_int_equal(take_fault(&h, 2, SERVER, "elsewhere"), SHOW_HIT_NONE);
+    assert_int_equal(take(&h, CAPTURE_MOMENT_MESSAGE, 1, ""), SHOW_HIT_NONE);
+    assert_int_equal(take_fault(&h, 1, CLIENT, "other way"), SHOW_HIT_NONE);
+    show_hit_deinit(&h.hit);
+    assert_int_equal(alloc_live(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_held_line_may_be_amended),
+        cmocka_unit_test(a_held_line_waits),
+        cmocka_unit_test(only_what_follows_belongs_to_a_message),
         cmocka_unit_test(series_are_exact_while_few),
         cmocka_unit_test(series_are_close_when_many),
         cmocka_unit_test(histograms_are_within_one_percent),
