@@ -76,6 +76,7 @@ bool cli_wants_colour(FILE *f);
 /* One file a command: argv[0] is the command's name; returns the exit status. */
 int cmd_record(int argc, char **argv);
 int cmd_inject(int argc, char **argv);
+int cmd_faults(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_ca(int argc, char **argv);

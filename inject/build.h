@@ -14,11 +14,13 @@ struct inject_source {
     const char *name; /* "faults.yaml", "--fault" */
     struct bytes text;
     bool is_line;       /* the one-line form */
-    const char *folder; /* where `file:` of replace and insert is looked up */
+    const char *folder; /* where `file:` of replace and insert is looked up; NULL:
+                           there is no such place */
 };
 
 /* Build all rules of `sources`, in order. 0: `*out` is owned by the caller. -EINVAL:
- * `errors` has every error as text, one or more lines each:
+ * `errors` has the first 50 errors as text, one or more lines each, and how many more
+ * there are:
  *   faults.yaml:7:11: unknown key "drop_feild" (did you mean drop_field?)
  *       drop_feild: tool_name
  *       ^
@@ -26,15 +28,19 @@ struct inject_source {
 int inject_build(const struct inject_source *sources, size_t count,
                  struct inject_rules **out, struct buf *errors, unsigned *error_count);
 
-/* The table of actions for `wstape faults`: for each, name, what it does, an example in
- * YAML and as one line. */
+/* An action or a condition, for `wstape faults`. */
 struct inject_help {
-    enum inject_action action;
+    const char *name;
+    const char *stage; /* "connection", "handshake", "message", "stream"; "" for a
+                          condition */
     const char *what;
-    const char *yaml;
-    const char *line;
+    const char *yaml; /* lines of a rule; the value of `when` for a condition */
+    const char *line; /* the same in one line */
 };
-const struct inject_help *inject_help_at(size_t index); /* NULL past the last */
+
+/* The index-th action, in the order of its stages. False: there are no more. */
+bool inject_help_action(size_t index, struct inject_help *out);
+bool inject_help_condition(size_t index, struct inject_help *out);
 
 /* The JSON Schema (2020-12) of a rule file, generated from the same table. -ENOMEM. */
 int inject_put_schema(struct buf *out);

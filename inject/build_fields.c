@@ -165,7 +165,9 @@ static void read_paths(struct inject_builder *b, const struct inject_tree_node *
     for (; out->field_count < count; v = v->next) {
         struct inject_field_edit *f = &out->fields[out->field_count++];
 
-        if (inject_build_path(b, v, &f->path) && f->path->count == 0) {
+        if (inject_tree_is_null(v)) {
+            inject_unfit(b, v, "drop_field", "a path (like $.results[0].id)");
+        } else if (inject_build_path(b, v, &f->path) && f->path->count == 0) {
             inject_wrong(b, v,
                          "drop_field: $ is the whole message (drop takes it out)");
         }
