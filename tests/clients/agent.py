@@ -131,9 +131,14 @@ class Story:
         self.extensions = []
 
 
-async def talk(url, say=(), count=None, until=None, **options):
+async def get(ws, story, start):
+    story.messages.append(await ws.recv())
+    story.times.append(time.monotonic() - start)
+
+
+async def talk(url, say=(), count=None, until=None, turns=False, **options):
     """Connect, send, receive `count` messages, or until one that is `until` (neither:
-    until it is closed), close."""
+    until it is closed), close. `turns`: wait for an answer before the next is sent."""
     options = {"ping_interval": None, "close_timeout": 5, "max_size": 1 << 24,
                "compression": None, **options}
     story, start = Story(), time.monotonic()
@@ -144,11 +149,12 @@ async def talk(url, say=(), count=None, until=None, **options):
             story.extensions = [e.name for e in ws.extensions]
             for message in say:
                 await ws.send(message)
+                if turns:
+                    await get(ws, story, start)
             while count is None or len(story.messages) < count:
                 if until is not None and story.messages[-1:] == [until]:
                     break
-                story.messages.append(await ws.recv())
-                story.times.append(time.monotonic() - start)
+                await get(ws, story, start)
     except ConnectionClosed as e:
         story.text, story.cause = str(e), e.__cause__
         story.code, story.reason = ws.close_code, ws.close_reason

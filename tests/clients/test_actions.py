@@ -55,8 +55,8 @@ def test_reset(rule, inject, agent):
     assert any(isinstance(e, ConnectionResetError)
                for e in (story.error, story.error.__cause__)), repr(story.error)
     assert told.errors[0][1] == "ECONNRESET"
-    assert done.returncode in (52, 56), done.stderr
-    assert "reset by peer" in done.stderr.lower()
+    # The reset may be there before curl sees that it was connected (7).
+    assert done.returncode in ((7, 56) if rule == "reset" else (56,)), done.stderr
 
 
 @pytest.mark.parametrize("rule", ["hang=700ms", "hang=700ms,path=/ws*",
@@ -187,8 +187,9 @@ def test_headers_of_the_answer(inject, node_server):
     told = node_client(w.url("/x"), say=["a"], count=1, deflate=True)
     assert told.of("upgrade")[0]["x-trace"] == "t 1"
     assert "sec-websocket-extensions" not in told.of("upgrade")[0]
-    # The server believes that compression was agreed and ws compresses from 1 KiB on only.
-    assert told.texts == ["a"]
+    # The server believes that compression was agreed.
+    assert told.errors == [("Invalid WebSocket frame: RSV1 must be clear",
+                            "WS_ERR_UNEXPECTED_RSV_1")]
 
 
 def test_without_an_upgrade(inject, node_server):
