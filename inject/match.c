@@ -103,14 +103,14 @@ static bool content_holds(const struct inject_when *w, const struct inject_event
 {
     bool holds = false;
 
+    if (w->text != NULL && e->kind == INJECT_BINARY) {
+        return false;
+    }
     if (!e->whole) {
         return true;
     }
-    if (!inject_ranges_hold(&w->size, e->payload.len)) {
-        return false;
-    }
-    if (w->text != NULL &&
-        (e->kind == INJECT_BINARY || !inject_regex_match(w->text, e->payload))) {
+    if (!inject_ranges_hold(&w->size, e->payload.len) ||
+        (w->text != NULL && !inject_regex_match(w->text, e->payload))) {
         return false;
     }
     return w->json_count == 0 ||

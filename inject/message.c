@@ -205,6 +205,11 @@ static int violate(struct work *w, const struct inject_act *a, struct inject_fir
     struct buf changed = { 0 };
     int r;
 
+    if (a->violation == INJECT_VIOLATE_CLOSE_CODE) {
+        w->v->close = f; /* nothing may follow a close frame */
+        w->gone = true;
+        return 0;
+    }
     if (a->violation != INJECT_VIOLATE_UTF8) {
         w->violates = true;
         w->violation = a->violation;

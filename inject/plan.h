@@ -110,7 +110,8 @@ struct inject_verdict {
     int64_t delay_ns; /* before any of it, and all that follows, is sent */
     uint64_t reorder; /* so many messages overtake it first */
     const struct inject_fired *stall; /* half of the (first) message goes, then none */
-    const struct inject_fired *close; /* instead of the message: code and reason */
+    const struct inject_fired *close; /* instead of the message: code and reason, or the
+                                         code that must not be on the wire (violate) */
     const struct inject_fired *abort; /* instead of the message */
 };
 

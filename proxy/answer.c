@@ -157,6 +157,14 @@ int proxy_answer(struct proxy_session *s, unsigned status, const char *why,
                : r;
 }
 
+static const char *close_cause(const struct proxy_session *s)
+{
+    if (s->stop_cause != NULL) {
+        return s->stop_cause;
+    }
+    return s->stop_reason == NULL ? "" : s->stop_reason;
+}
+
 int proxy_answer_close(struct proxy_session *s, enum side to, int64_t now_ns)
 {
     struct wire_frame f = { .first = WIRE_FIN | WIRE_OP_CLOSE, .form = 7 };
@@ -195,6 +203,5 @@ int proxy_answer_close(struct proxy_session *s, enum side to, int64_t now_ns)
     if (f.masked) {
         wire_mask(f.mask, 0, raw + len, raw + len, 2 + reason_len);
     }
-    return say(s, to, s->stop_reason == NULL ? "" : s->stop_reason,
-               bytes_make(raw, len + 2 + reason_len), now_ns);
+    return say(s, to, close_cause(s), bytes_make(raw, len + 2 + reason_len), now_ns);
 }

@@ -6,7 +6,11 @@
 #include <errno.h>
 #include <string.h>
 
-enum { NO_KIND = 0, MESSAGE_TOO_BIG = 1009 };
+enum {
+    NO_KIND = 0,
+    NO_STATUS_RECEIVED = 1005, /* must not be on the wire (RFC 6455, 7.4.1) */
+    MESSAGE_TOO_BIG = 1009,
+};
 
 static struct proxy_held *held_of(const struct proxy_session *s, enum side from)
 {
@@ -62,7 +66,8 @@ static int queue(struct proxy_session *s, enum side from, struct bytes wire,
 static int end_now(struct proxy_session *s, enum side from, int64_t now_ns)
 {
     struct proxy_held *h = held_of(s, from);
-    const struct inject_act *a = &h->ending->act;
+    const struct inject_rule *rule = h->ending;
+    const struct inject_act *a = &rule->act;
 
     h->ending = NULL;
     if (s->state != PROXY_OPEN) {
@@ -71,7 +76,10 @@ static int end_now(struct proxy_session *s, enum side from, int64_t now_ns)
     if (a->action == INJECT_ABORT) {
         return proxy_faults_abort(s, a->rst, now_ns);
     }
-    return proxy_faults_close(s, from, a->code, a->text == NULL ? "" : a->text, now_ns);
+    s->stop_cause = rule->name;
+    return proxy_faults_close(
+        s, from, a->action == INJECT_VIOLATE ? NO_STATUS_RECEIVED : a->code,
+        a->text == NULL ? "" : a->text, now_ns);
 }
 
 int proxy_held_release(struct proxy_session *s, enum side from, int64_t now_ns)
@@ -195,7 +203,7 @@ static int record(struct proxy_session *s, const struct judged *j, struct bytes 
     for (size_t i = 0; r == 0 && i < v->fired_count; i++) {
         r = proxy_faults_record(s, &v->fired[i], j->from, j->kind, j->now_ns);
     }
-    if (r == 0 && !bytes_equal(wire, buf_bytes(&j->gather->raw))) {
+    if (r == 0 && wire.len > 0 && !bytes_equal(wire, buf_bytes(&j->gather->raw))) {
         r = proxy_tap_sent(s->shared->tap, s->number, j->now_ns, side_other(j->from),
                            v->fired_count > 0 ? v->fired[0].rule->name : "recompressed",
                            wire);

@@ -1,4 +1,5 @@
 #include "tests/play/play.h"
+#include "wire/frame.h"
 
 #include <errno.h>
 
@@ -62,6 +63,25 @@ static int string(struct bytes text, size_t *at, struct buf *out)
     return r;
 }
 
+static int counted(struct bytes text, size_t *at, struct buf *out)
+{
+    struct wire_frame f = { .first = 0 };
+    uint8_t header[WIRE_FRAME_HEADER_MAX];
+    struct buf inner = { 0 };
+    int r = string(text, at, &inner);
+
+    f.payload_len = inner.len;
+    f.form = wire_frame_form(inner.len);
+    if (r == 0) {
+        r = buf_put(out, bytes_make(header + 1, wire_frame_encode(&f, header) - 1));
+    }
+    if (r == 0) {
+        r = buf_put(out, buf_bytes(&inner));
+    }
+    buf_deinit(&inner);
+    return r;
+}
+
 /* "x*5000": the letter, so often. */
 static int repeat(struct bytes text, size_t *at, struct buf *out)
 {
@@ -89,6 +109,9 @@ int play_literal(struct bytes text, struct buf *out)
 
         if (text.at[at] == ' ') {
             at++;
+        } else if (text.at[at] == '#' && at + 1 < text.len) {
+            at += 2;
+            r = counted(text, &at, out);
         } else if (text.at[at] == '"') {
             at++;
             r = string(text, &at, out);

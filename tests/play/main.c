@@ -26,7 +26,7 @@ static int load(const char *path, struct buf *out)
 
 static unsigned play_file(const char *path, struct bytes text, struct buf *report)
 {
-    size_t longest = play_longest(text);
+    size_t longest = play_whole_only(text) ? 0 : play_longest(text);
     size_t step = longest / MOST_SPLITS + 1;
     unsigned wrong = (unsigned)play_run(path, text, (struct play_split){ 0 }, report);
 
@@ -34,7 +34,7 @@ static unsigned play_file(const char *path, struct bytes text, struct buf *repor
         wrong +=
             (unsigned)play_run(path, text, (struct play_split){ .at = at }, report);
     }
-    if (wrong == 0) {
+    if (wrong == 0 && longest > 0) {
         wrong += (unsigned)play_run(path, text, (struct play_split){ .single = true },
                                     report);
     }

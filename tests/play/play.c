@@ -376,7 +376,7 @@ static int step(struct player *p, struct bytes line)
     if (line.at[0] == '+' || line.at[0] == '>') {
         return expect(p, line);
     }
-    if (word(&line, "rule") || word(&line, "seed")) {
+    if (word(&line, "rule") || word(&line, "seed") || word(&line, "whole")) {
         return 0;
     }
     r = compare(p);
@@ -487,4 +487,16 @@ size_t play_longest(struct bytes text)
     }
     buf_deinit(&bytes);
     return longest;
+}
+
+bool play_whole_only(struct bytes text)
+{
+    while (text.len > 0) {
+        struct bytes line = bytes_trim(next_line(&text));
+
+        if (word(&line, "whole")) {
+            return true;
+        }
+    }
+    return false;
 }
