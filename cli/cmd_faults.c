@@ -259,6 +259,13 @@ static int unknown(const char *word)
     return cli_fail(CLI_USAGE, &e);
 }
 
+static int too_many(void)
+{
+    struct err e = { "faults: schema takes nothing more: wstape faults schema" };
+
+    return cli_fail(CLI_USAGE, &e);
+}
+
 int cmd_faults(int argc, char **argv)
 {
     static const struct cli_command command = {
@@ -289,8 +296,8 @@ int cmd_faults(int argc, char **argv)
     if (strcmp(parsed.operands[0], "check") == 0) {
         return check_all(&parsed);
     }
-    if (strcmp(parsed.operands[0], "schema") == 0 && parsed.operand_count == 1) {
-        return schema();
+    if (strcmp(parsed.operands[0], "schema") == 0) {
+        return parsed.operand_count == 1 ? schema() : too_many();
     }
-    return unknown(parsed.operands[parsed.operand_count > 1 ? 1 : 0]);
+    return unknown(parsed.operands[0]);
 }

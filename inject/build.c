@@ -27,10 +27,35 @@ static void unknown_key(struct inject_builder *b, const struct inject_tree_node 
                  near == NULL ? "" : near, near == NULL ? "" : "?)");
 }
 
+/* What a line may have besides: conditions, and parameters of its action. */
+static size_t add_line_keys(const struct inject_tree_node *rule, const char **names)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < INJECT_IF_COUNT; i++) {
+        names[count++] = inject_condition_row((enum inject_condition)i)->name;
+    }
+    for (const struct inject_tree_node *v = rule->first; v != NULL; v = v->next) {
+        int action = inject_action_find(v->key->text);
+
+        if (action >= 0) {
+            const struct inject_action_row *row =
+                inject_action_row((enum inject_action)action);
+
+            for (size_t i = 0; i < INJECT_PARAMS_MAX && row->params[i].name; i++) {
+                names[count++] = row->params[i].name;
+            }
+            break;
+        }
+    }
+    return count;
+}
+
 static void unknown_rule_key(struct inject_builder *b,
+                             const struct inject_tree_node *rule,
                              const struct inject_tree_node *key)
 {
-    const char *names[INJECT_ACTION_COUNT + INJECT_IF_COUNT +
+    const char *names[INJECT_ACTION_COUNT + INJECT_IF_COUNT + INJECT_PARAMS_MAX +
                       sizeof(rule_keys) / sizeof(rule_keys[0]) + 1];
     size_t count = 0;
 
@@ -40,9 +65,7 @@ static void unknown_rule_key(struct inject_builder *b,
     for (size_t i = 0; i < sizeof(rule_keys) / sizeof(rule_keys[0]); i++) {
         names[count++] = rule_keys[i];
     }
-    for (int i = 0; b->source->is_line && i < INJECT_IF_COUNT; i++) {
-        names[count++] = inject_condition_row((enum inject_condition)i)->name;
-    }
+    count += b->source->is_line ? add_line_keys(rule, names + count) : 0;
     names[count] = NULL;
     if (!b->source->is_line && inject_condition_find(key->text) >= 0) {
         inject_wrong(b, key, "\"%s\" is a condition: it belongs in when",
@@ -254,7 +277,7 @@ static const struct inject_tree_node *find_action(struct inject_builder *b,
             continue;
         }
         if (inject_action_find(v->key->text) < 0) {
-            unknown_rule_key(b, v->key);
+            unknown_rule_key(b, rule, v->key);
             unknown = true;
         } else if (found == NULL) {
             found = v;
@@ -323,18 +346,22 @@ static void build_file(struct inject_builder *b, const struct inject_tree_node *
     static const char *const keys[] = { "seed", "faults", NULL };
     const struct inject_tree_node *faults = inject_tree_find(root, "faults");
     const struct inject_tree_node *seed = inject_tree_find(root, "seed");
+    bool unknown = false;
 
     for (const struct inject_tree_node *v = root->first; v != NULL; v = v->next) {
         if (!bytes_equal(v->key->text, bytes_of(keys[0])) &&
             !bytes_equal(v->key->text, bytes_of(keys[1]))) {
             unknown_key(b, v->key, keys);
+            unknown = true;
         }
     }
     if (seed != NULL) {
         build_seed(b, seed);
     }
     if (faults == NULL) {
-        inject_wrong(b, root, "\"faults\" is missing: a list of rules");
+        if (!unknown) {
+            inject_wrong(b, root, "\"faults\" is missing: a list of rules");
+        }
     } else if (faults->kind != INJECT_TREE_LIST) {
         inject_unfit(b, faults, "faults", "a list of rules");
     } else {

@@ -37,16 +37,18 @@ size_t inject_place_in(const struct inject_builder *b, const struct inject_tree_
                        size_t column)
 {
     struct bytes source = b->source->text;
-    size_t before = column - 1;
+    size_t from = n->at, before = column - 1;
 
-    for (size_t from = n->at; from < n->at + 2; from++) {
-        if (from + before <= source.len && before <= n->text.len &&
-            bytes_equal(bytes_make(source.at + from, before),
-                        bytes_first(n->text, before))) {
-            return n->quoted && from == n->at ? n->at + column : from + before;
-        }
+    if (n->quoted && from < source.len &&
+        (source.at[from] == '"' || source.at[from] == '\'')) {
+        from++;
     }
-    return n->at;
+    if (before > n->text.len || from + before > source.len ||
+        !bytes_equal(bytes_make(source.at + from, before),
+                     bytes_first(n->text, before))) {
+        return n->at; /* escapes, or lines that were folded */
+    }
+    return from + before;
 }
 
 void *inject_room(struct inject_builder *b, size_t count, size_t len)

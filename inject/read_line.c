@@ -288,11 +288,14 @@ static struct bytes rest_of(struct bytes key, struct bytes head)
     return bytes_from(key, key.len > head.len ? head.len + 1 : head.len);
 }
 
+/* `key` is the end of the pair's key, or a name that stands for it. */
 static int put(struct reader *l, struct inject_tree_node *map, struct bytes key,
                const struct pair *p)
 {
+    bool is_end = key.len < p->key.len && key.at == p->key.at + p->key.len - key.len;
+    size_t at = is_end ? p->at + p->key.len - key.len : p->at;
     struct inject_tree_node *node =
-        inject_tree_add(l->tree, INJECT_TREE_SCALAR, p->at, key);
+        inject_tree_add(l->tree, INJECT_TREE_SCALAR, at, key);
 
     if (node == NULL) {
         return -ENOMEM;
@@ -388,6 +391,7 @@ static int put_action(struct reader *l, const struct inject_action_row *row,
         return put(l, l->params, bytes_of(row->params[0].name), p);
     }
     inner.key = rest;
+    inner.at += p->key.len - rest.len;
     return put_in(l, l->params, head_of(rest), &inner);
 }
 
@@ -435,6 +439,9 @@ static int read_all(struct reader *l)
 {
     int r = read_pairs(l);
 
+    if (r < 0 || l->count == 0) {
+        return r;
+    }
     l->action = find_action(l);
     l->root = inject_tree_add(l->tree, INJECT_TREE_MAP, 0, (struct bytes){ 0 });
     if (l->root == NULL) {

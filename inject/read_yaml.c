@@ -229,12 +229,23 @@ static int close_level(struct reader *y)
     return 0;
 }
 
+/* The library's place of a text in quotes is behind the quote, that of an alias behind
+ * its star. */
+static size_t place_of(const struct reader *y, const struct fy_event *e, size_t at)
+{
+    bool named = e->type == FYET_SCALAR || e->type == FYET_ALIAS;
+
+    return named && at > 0 && strchr("\"'*", y->source->text.at[at - 1]) != NULL
+               ? at - 1
+               : at;
+}
+
 static int handle(struct reader *y, struct fy_event *e)
 {
     const struct fy_mark *mark = fy_event_start_mark(e);
 
     if (mark != NULL) {
-        y->at = mark->input_pos;
+        y->at = place_of(y, e, mark->input_pos);
     }
     switch (e->type) {
     case FYET_DOCUMENT_START:

@@ -27,7 +27,7 @@ static const struct inject_condition_row conditions[INJECT_IF_COUNT] = {
     [INJECT_IF_JSON] = { "json",
                          "the message is JSON, and these paths lead to these values "
                          "or globs",
-                         "{json: {type: tool_*, $.items[0].id: 7}}",
+                         "{json: {type: tool_*, '$.items[0].id': 7}}",
                          "json.type=tool_*,json.$.items[0].id=7", true },
     [INJECT_IF_TEXT] = { "text", "the text matches a regular expression (PCRE2)",
                          "{text: '\"id\":\\d{3}'}", "text=\"id\":\\d{3}", false },

@@ -16,10 +16,15 @@ static const char *const tls_names[] = { "expired", "self_signed", "wrong_host",
                                          "abort", NULL };
 static const char *const abort_names[] = { "fin", "rst", NULL };
 static const char *const where_names[] = { "before", "after", NULL };
-static const char *const violation_names[] = {
-    "rsv",  "mask",       "opcode",              "length", "control_fragment",
-    "utf8", "close_code", "orphan_continuation", NULL
-};
+static const char *const violation_names[] = { "rsv",
+                                               "mask",
+                                               "opcode",
+                                               "length",
+                                               "control_fragment",
+                                               "utf8",
+                                               "close_code",
+                                               "orphan_continuation",
+                                               NULL };
 
 static void choose_tls(struct inject_act *a, unsigned index)
 {
@@ -43,15 +48,37 @@ static void choose_violation(struct inject_act *a, unsigned index)
 
 #define TO(member) offsetof(struct inject_act, member)
 
-#define DURATION(name)   { name, INJECT_PARAM_DURATION, TO(for_ns), 0, 0, NULL, NULL }
-#define FOREVER          { NULL, INJECT_PARAM_FOREVER, TO(for_ns), 0, 0, NULL, NULL }
-#define GAP(name, to)    { name, INJECT_PARAM_DURATION, TO(to), 0, 0, NULL, NULL }
-#define NUMBER(min, max) { NULL, INJECT_PARAM_NUMBER, TO(count), min, max, NULL, NULL }
-#define SIZE(name, min)  { name, INJECT_PARAM_SIZE, TO(count), min, UINT64_MAX, NULL, NULL }
-#define PLAIN(name, kind) { name, INJECT_PARAM_##kind, 0, 0, 0, NULL, NULL }
-#define CHOICE(name, names, choose) { name, INJECT_PARAM_CHOICE, 0, 0, 0, names, choose }
-#define PAYLOADS PLAIN("text", TEXT), PLAIN("json", JSON), PLAIN("file", FILE), \
-                 PLAIN("binary", BASE64)
+#define DURATION(name)                                                                 \
+    {                                                                                  \
+        name, INJECT_PARAM_DURATION, TO(for_ns), 0, 0, NULL, NULL                      \
+    }
+#define FOREVER                                                                        \
+    {                                                                                  \
+        NULL, INJECT_PARAM_FOREVER, TO(for_ns), 0, 0, NULL, NULL                       \
+    }
+#define GAP(name, to)                                                                  \
+    {                                                                                  \
+        name, INJECT_PARAM_DURATION, TO(to), 0, 0, NULL, NULL                          \
+    }
+#define NUMBER(min, max)                                                               \
+    {                                                                                  \
+        NULL, INJECT_PARAM_NUMBER, TO(count), min, max, NULL, NULL                     \
+    }
+#define SIZE(name, min)                                                                \
+    {                                                                                  \
+        name, INJECT_PARAM_SIZE, TO(count), min, UINT64_MAX, NULL, NULL                \
+    }
+#define PLAIN(name, kind)                                                              \
+    {                                                                                  \
+        name, INJECT_PARAM_##kind, 0, 0, 0, NULL, NULL                                 \
+    }
+#define CHOICE(name, names, choose)                                                    \
+    {                                                                                  \
+        name, INJECT_PARAM_CHOICE, 0, 0, 0, names, choose                              \
+    }
+#define PAYLOADS                                                                       \
+    PLAIN("text", TEXT), PLAIN("json", JSON), PLAIN("file", FILE),                     \
+        PLAIN("binary", BASE64)
 
 /* clang-format off */
 static const struct inject_action_row rows[INJECT_ACTION_COUNT] = {
@@ -178,7 +205,7 @@ static const struct inject_action_row rows[INJECT_ACTION_COUNT] = {
         .name = "drop_field", .stage = INJECT_STAGE_MESSAGE, .conditions = ALL,
         .data_only = true, .params = { PLAIN(NULL, PATHS) },
         .what = "take fields out of JSON, and leave every other byte",
-        .yaml = "drop_field: [tool_name, $.results[*].score]",
+        .yaml = "drop_field: [tool_name, '$.results[*].score']",
         .line = "drop_field=[tool_name,$.results[*].score]",
     },
     [INJECT_SET_FIELD] = {
