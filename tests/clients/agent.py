@@ -136,6 +136,13 @@ async def get(ws, story, start):
     story.times.append(time.monotonic() - start)
 
 
+async def send(ws, say, turns, story, start):
+    for message in say:
+        await ws.send(message)
+        if turns:
+            await get(ws, story, start)
+
+
 async def talk(url, say=(), count=None, until=None, turns=False, **options):
     """Connect, send, receive `count` messages, or until one that is `until` (neither:
     until it is closed), close. `turns`: wait for an answer before the next is sent."""
@@ -147,19 +154,22 @@ async def talk(url, say=(), count=None, until=None, turns=False, **options):
             story.opened = time.monotonic() - start
             story.protocol = ws.subprotocol
             story.extensions = [e.name for e in ws.extensions]
-            for message in say:
-                await ws.send(message)
-                if turns:
-                    await get(ws, story, start)
+            sending = asyncio.ensure_future(send(ws, say, turns, story, start))
+            if turns:
+                await sending
             while count is None or len(story.messages) < count:
                 if until is not None and story.messages[-1:] == [until]:
                     break
                 await get(ws, story, start)
+            await sending
     except ConnectionClosed as e:
         story.text, story.cause = str(e), e.__cause__
         story.code, story.reason = ws.close_code, ws.close_reason
     except Exception as e:  # whatever a user of the library would see
         story.error = e
+    if story.opened is not None:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
     story.ended = time.monotonic() - start
     return story
 

@@ -1,8 +1,9 @@
 // A client on `ws` that tells all that happens to it, a JSON line each: told.mjs URL
-// OPTIONS. Options: say (messages), binary (base64 messages), count (close after so many,
-// default: wait for the end), protocols, headers, deflate (ws's options), insecure, timeout
-// (milliseconds, for the handshake), alive (milliseconds: ping, and terminate when no pong
-// came by the next ping).
+// OPTIONS. Options: say (messages), file (JSON list of messages), count (close after so many,
+// default: wait for the end), until (close after this text), protocols, headers, deflate
+// (ws's options), timeout (milliseconds, for the handshake), alive (milliseconds: ping, and
+// terminate when no pong came by the next ping).
+import fs from 'node:fs';
 import WebSocket from 'ws';
 
 const [url, json] = process.argv.slice(2);
@@ -18,7 +19,6 @@ function tell(fields) {
 const ws = new WebSocket(url, options.protocols ?? [], {
   perMessageDeflate: options.deflate ?? false,
   headers: options.headers ?? {},
-  rejectUnauthorized: !options.insecure,
   maxPayload: 1 << 24,
   handshakeTimeout: options.timeout,
 });
@@ -42,15 +42,15 @@ function keepAlive() {
 ws.on('upgrade', (response) => tell({upgrade: response.headers}));
 ws.on('open', () => {
   tell({open: true, protocol: ws.protocol, extensions: ws.extensions});
-  (options.say ?? []).forEach((text) => ws.send(text));
-  (options.binary ?? []).forEach((data) => ws.send(Buffer.from(data, 'base64')));
+  const say = options.file ? JSON.parse(fs.readFileSync(options.file)) : options.say ?? [];
+  say.forEach((text) => ws.send(text));
   if (options.alive) {
     keepAlive();
   }
 });
 ws.on('message', (data, isBinary) => {
   tell(isBinary ? {binary: data.toString('base64')} : {text: data.toString()});
-  if (++got === options.count) {
+  if (++got === options.count || (options.until && data.toString() === options.until)) {
     ws.close(1000);
   }
 });
