@@ -146,7 +146,7 @@ static bool get_end(const msgpack_object *o, enum capture_end *out)
         return false;
     }
     *out = v >= CAPTURE_END_FIN && v <= CAPTURE_END_FAULT ? (enum capture_end)v
-                                                         : CAPTURE_END_ERROR;
+                                                          : CAPTURE_END_ERROR;
     return true;
 }
 

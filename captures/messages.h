@@ -40,9 +40,10 @@ struct capture_message {
     bool incomplete;            /* its end (or something in it) is not on the tape */
     bool cut;                   /* `payload` is not all of it, for a limit's sake */
     bool over;                  /* more than `size` bytes: inflating stopped there */
-    uint32_t faults;            /* WIRE_FAULT_* bits of all its frames */
-    uint32_t fragments;         /* frames it came in */
-    uint64_t pieces;            /* records it came in */
+    bool withheld;      /* set by the timeline: nobody got it (captures/passage) */
+    uint32_t faults;    /* WIRE_FAULT_* bits of all its frames */
+    uint32_t fragments; /* frames it came in */
+    uint64_t pieces;    /* records it came in */
     uint64_t number; /* text and binary count from 1 in each direction; others have 0 */
     int64_t time_ns; /* of its first record */
     int64_t end_ns;  /* of its last record */

@@ -1,23 +1,10 @@
 #include "captures/timeline.h"
 
 #include "base/alloc.h"
-#include "base/list.h"
-#include "captures/delivered.h"
 #include "captures/map.h"
+#include "captures/strand.h"
 
 #include <errno.h>
-
-struct connection {
-    struct list link; /* in order of appearance */
-    uint32_t number;
-    bool over[2];      /* nothing more comes from that side */
-    bool is_websocket; /* what wstape sends on it are frames */
-    bool lost;         /* records of it may be missing */
-    struct capture_messages sides[2];
-    struct capture_delivered *delivered[2]; /* by the side it seems to come from; NULL
-                                               until wstape speaks */
-    struct capture_exchanges http;
-};
 
 struct capture_timeline {
     struct capture_timeline_config config;
@@ -26,11 +13,23 @@ struct capture_timeline {
     struct capture_exchanges_rules exchanges;
     struct capture_map by_number;
     struct list connections;
-    struct connection *last; /* records of one connection often come in a row */
+    struct capture_strand *last; /* records of one connection often come in a row */
     int64_t now_ns;
 };
 
 /* ---- telling ---- */
+
+/* NULL when there is nothing to remember of it. */
+static struct capture_strand *find(struct capture_timeline *t, uint32_t number)
+{
+    struct capture_strand *c = t->last;
+
+    if (c == NULL || c->number != number) {
+        c = capture_map_get(&t->by_number, number);
+    }
+    t->last = c;
+    return c;
+}
 
 static int tell(struct capture_timeline *t, const struct capture_moment *m)
 {
@@ -40,12 +39,19 @@ static int tell(struct capture_timeline *t, const struct capture_moment *m)
 static int tell_message(void *owner, uint32_t connection,
                         const struct capture_message *m)
 {
+    struct capture_timeline *t = owner;
+    const struct capture_strand *c = find(t, connection);
+    struct capture_message withheld = *m;
     struct capture_moment moment = { .kind = CAPTURE_MOMENT_MESSAGE,
                                      .connection = connection,
                                      .time_ns = m->time_ns,
                                      .u.message = m };
 
-    return tell(owner, &moment);
+    if (c != NULL && c->passage.over[side_other(m->from)] && !m->incomplete) {
+        withheld.withheld = true;
+        moment.u.message = &withheld;
+    }
+    return tell(t, &moment);
 }
 
 static int tell_delivered(void *owner, uint32_t connection,
@@ -105,64 +111,32 @@ static int tell_stretch(struct capture_timeline *t, enum capture_moment_kind kin
 
 /* ---- connections ---- */
 
-static struct connection *connection_new(struct capture_timeline *t, uint32_t number)
+static struct capture_strand *connection_new(struct capture_timeline *t,
+                                             uint32_t number)
 {
-    struct connection *c = alloc_zero(1, sizeof(*c));
+    struct capture_strand *c = alloc_zero(1, sizeof(*c));
 
     if (c == NULL || capture_map_put(&t->by_number, number, c) < 0) {
         alloc_free(c);
         return NULL;
     }
-    c->number = number;
-    capture_messages_init(&c->sides[CLIENT], &t->messages, number, CLIENT);
-    capture_messages_init(&c->sides[SERVER], &t->messages, number, SERVER);
-    capture_exchanges_init(&c->http, &t->exchanges, number);
+    capture_strand_init(c, &t->messages, &t->exchanges, number);
     list_append(&t->connections, &c->link);
     return c;
 }
 
-static void connection_free(struct capture_timeline *t, struct connection *c)
+static void connection_free(struct capture_timeline *t, struct capture_strand *c)
 {
     t->last = t->last == c ? NULL : t->last;
     capture_map_remove(&t->by_number, c->number);
     list_remove(&c->link);
-    capture_messages_deinit(&c->sides[CLIENT]);
-    capture_messages_deinit(&c->sides[SERVER]);
-    capture_delivered_free(c->delivered[CLIENT]);
-    capture_delivered_free(c->delivered[SERVER]);
-    capture_exchanges_deinit(&c->http);
+    capture_strand_deinit(c);
     alloc_free(c);
-}
-
-/* NULL when there is nothing to remember of it. */
-static struct connection *find(struct capture_timeline *t, uint32_t number)
-{
-    struct connection *c = t->last;
-
-    if (c == NULL || c->number != number) {
-        c = capture_map_get(&t->by_number, number);
-    }
-    t->last = c;
-    return c;
 }
 
 /* ---- records ---- */
 
-static void agree(struct connection *c, struct bytes head)
-{
-    struct wire_deflate_params params;
-    struct wire_head h;
-    bool others;
-
-    if (wire_head_parse(head, false, &h) == 0 && wire_handshake_agrees(head, &h)) {
-        c->is_websocket = true;
-        wire_handshake_extensions(head, &h, &params, &others);
-        capture_messages_agree(&c->sides[CLIENT], &params, others);
-        capture_messages_agree(&c->sides[SERVER], &params, others);
-    }
-}
-
-static int take_head(struct capture_timeline *t, struct connection *c,
+static int take_head(struct capture_timeline *t, struct capture_strand *c,
                      const struct capture_record *r)
 {
     enum side from = r->type == CAPTURE_REQUEST ? CLIENT : SERVER;
@@ -175,12 +149,12 @@ static int take_head(struct capture_timeline *t, struct connection *c,
         done = capture_exchanges_head(&c->http, r);
     }
     if (done == 0 && from == SERVER) {
-        agree(c, r->u.head.bytes);
+        capture_strand_agree(c, r->u.head.bytes);
     }
     return done;
 }
 
-static int take_more(struct capture_timeline *t, struct connection *c,
+static int take_more(struct capture_timeline *t, struct capture_strand *c,
                      const struct capture_record *r)
 {
     int done = capture_messages_more(&c->sides[r->u.more.from], r->u.more.payload,
@@ -189,7 +163,7 @@ static int take_more(struct capture_timeline *t, struct connection *c,
     return done == CAPTURE_MESSAGES_STRAY ? tell_record(t, r) : done;
 }
 
-static int take_delivered(struct capture_timeline *t, struct connection *c,
+static int take_delivered(struct capture_timeline *t, struct capture_strand *c,
                           const struct capture_record *r)
 {
     enum side from = side_other(r->u.sent.to);
@@ -211,15 +185,15 @@ static int take_delivered(struct capture_timeline *t, struct connection *c,
 /* wstape's own answer is the last word on a connection: the backend gets no more. */
 static int take_sent(struct capture_timeline *t, const struct capture_record *r)
 {
-    struct connection *c = find(t, r->connection);
+    struct capture_strand *c = find(t, r->connection);
     bool has_frames = c != NULL && c->is_websocket;
     int done;
 
-    if (has_frames && r->u.sent.bytes.len > 0) {
+    if (has_frames) {
         return take_delivered(t, c, r);
     }
     done = tell_record(t, r);
-    if (done < 0 || c == NULL || has_frames) {
+    if (done < 0 || c == NULL) {
         return done;
     }
     done = capture_exchanges_sent(&c->http, r);
@@ -232,7 +206,7 @@ static int take_sent(struct capture_timeline *t, const struct capture_record *r)
 
 static int take_upstream(struct capture_timeline *t, const struct capture_record *r)
 {
-    struct connection *c = find(t, r->connection);
+    struct capture_strand *c = find(t, r->connection);
 
     if (c != NULL && r->u.upstream.error.len > 0) {
         c->over[SERVER] = true;
@@ -240,52 +214,13 @@ static int take_upstream(struct capture_timeline *t, const struct capture_record
     return tell_record(t, r);
 }
 
-/* After its FIN by wstape a side may still send; in every other case it is silent. */
-static bool silences(const struct capture_record *r)
-{
-    return r->u.end.by_wstape == 0 || r->u.end.kind != CAPTURE_END_FIN;
-}
-
-/* What the side had in progress comes before its end. */
-static int flush_side(struct connection *c, const struct capture_record *r)
-{
-    enum side side = r->u.end.side;
-    bool clean = r->u.end.kind == CAPTURE_END_FIN;
-    int done;
-
-    if (!silences(r)) {
-        return 0;
-    }
-    c->over[side] = true;
-    done = capture_messages_end(&c->sides[side]);
-    if (done == 0) {
-        done = capture_exchanges_end(&c->http, side, clean, r->time_ns);
-    }
-    if (done == 0 && c->over[side_other(side)]) {
-        done = capture_exchanges_finish(&c->http);
-    }
-    return done;
-}
-
-/* What is in progress, of either side and of wstape. */
-static int flush_frames(struct connection *c)
-{
-    int r = 0;
-
-    for (int side = CLIENT; r == 0 && side <= SERVER; side++) {
-        r = capture_messages_end(&c->sides[side]);
-        r = r == 0 ? capture_delivered_end(c->delivered[side]) : r;
-    }
-    return r;
-}
-
 static int take_end(struct capture_timeline *t, const struct capture_record *r)
 {
-    struct connection *c = find(t, r->connection);
-    int done = c == NULL ? 0 : flush_side(c, r);
+    struct capture_strand *c = find(t, r->connection);
+    int done = c == NULL ? 0 : capture_strand_end(c, r);
 
     if (done == 0 && c != NULL && c->over[CLIENT] && c->over[SERVER]) {
-        done = flush_frames(c);
+        done = capture_strand_flush(c);
     }
     if (done == 0) {
         done = tell_record(t, r);
@@ -299,7 +234,7 @@ static int take_end(struct capture_timeline *t, const struct capture_record *r)
 /* What is joined with other records of its connection. */
 static int take_part(struct capture_timeline *t, const struct capture_record *r)
 {
-    struct connection *c = find(t, r->connection);
+    struct capture_strand *c = find(t, r->connection);
 
     if (c == NULL) {
         c = t->last = connection_new(t, r->connection);
@@ -322,6 +257,12 @@ static int take_part(struct capture_timeline *t, const struct capture_record *r)
 static int take_of_connection(struct capture_timeline *t,
                               const struct capture_record *r)
 {
+    struct capture_strand *c = find(t, r->connection);
+    int passed = c == NULL ? 0 : capture_passage_take(&c->passage, r);
+
+    if (passed < 0) {
+        return passed;
+    }
     switch (r->type) {
     case CAPTURE_REQUEST:
     case CAPTURE_RESPONSE:
@@ -347,18 +288,6 @@ static int take_of_connection(struct capture_timeline *t,
     return tell_record(t, r);
 }
 
-static int lose(struct connection *c)
-{
-    int r = 0;
-
-    c->lost = true;
-    for (int side = CLIENT; r == 0 && side <= SERVER; side++) {
-        r = capture_messages_lose(&c->sides[side]);
-        r = r == 0 ? capture_delivered_lose(c->delivered[side]) : r;
-    }
-    return r == 0 ? capture_exchanges_lose(&c->http) : r;
-}
-
 /* Any connection may have lost something. */
 static int lose_all(struct capture_timeline *t)
 {
@@ -366,7 +295,7 @@ static int lose_all(struct capture_timeline *t)
 
     for (struct list *l = t->connections.next; r == 0 && l != &t->connections;
          l = l->next) {
-        r = lose(LIST_ENTRY(l, struct connection, link));
+        r = capture_strand_lose(LIST_ENTRY(l, struct capture_strand, link));
     }
     return r;
 }
@@ -438,7 +367,8 @@ void capture_timeline_free(struct capture_timeline *t)
         return;
     }
     while (!list_empty(&t->connections)) {
-        connection_free(t, LIST_ENTRY(t->connections.next, struct connection, link));
+        connection_free(t,
+                        LIST_ENTRY(t->connections.next, struct capture_strand, link));
     }
     capture_map_deinit(&t->by_number);
     buf_deinit(&t->messages.inflated);
@@ -470,9 +400,10 @@ int capture_timeline_finish(struct capture_timeline *t, const struct capture_ite
     int r = 0;
 
     while (r == 0 && !list_empty(&t->connections)) {
-        struct connection *c = LIST_ENTRY(t->connections.next, struct connection, link);
+        struct capture_strand *c =
+            LIST_ENTRY(t->connections.next, struct capture_strand, link);
 
-        r = flush_frames(c);
+        r = capture_strand_flush(c);
         if (r == 0) {
             r = capture_exchanges_finish(&c->http);
         }

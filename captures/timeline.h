@@ -17,7 +17,7 @@
 enum capture_moment_kind {
     CAPTURE_MOMENT_RECORD,  /* `record` is all there is: every type but FRAME, BODY and
                                CHECKPOINT; MORE only where its frame is missing; SENT
-                               where it has no frames: HTTP, or nothing at all */
+                               where it has no frames,  but HTTP */
     CAPTURE_MOMENT_MESSAGE, /* a message or control frame that arrived; a frame when
                                `frames` is set */
     CAPTURE_MOMENT_DELIVERED, /* as MESSAGE, from wstape itself: SENT records joined */

@@ -1,5 +1,7 @@
 #include "cli/show_hit.h"
 
+#include "captures/passage.h"
+
 void show_hit_deinit(struct show_hit *h)
 {
     buf_deinit(&h->rule);
@@ -8,7 +10,7 @@ void show_hit_deinit(struct show_hit *h)
 static void forget(struct show_hit *h)
 {
     h->connection = 0;
-    h->acted = false;
+    h->acted = h->dropped = false;
 }
 
 static int take_act(struct show_hit *h, const struct capture_record *r,
@@ -22,6 +24,7 @@ static int take_act(struct show_hit *h, const struct capture_record *r,
         return 0;
     }
     *out = SHOW_HIT_ACT;
+    h->dropped = h->dropped || capture_passage_drops(r);
     if (h->acted) {
         return 0;
     }
@@ -50,7 +53,7 @@ int show_hit_take(struct show_hit *h, const struct capture_moment *m,
     if (m->kind == CAPTURE_MOMENT_MESSAGE) {
         h->connection = m->connection;
         h->from = m->u.message->from;
-        h->acted = false;
+        h->acted = h->dropped = false;
     } else if (m->kind == CAPTURE_MOMENT_DELIVERED) {
         take_outcome(h, m->connection, m->u.delivered.message->from,
                      m->u.delivered.cause, out);

@@ -13,6 +13,7 @@ struct show_hit {
     uint32_t connection; /* of the last message; 0: none */
     enum side from;
     bool acted;       /* a rule did something to it, or tried */
+    bool dropped;     /* by a rule: it went nowhere */
     uint64_t message; /* its number, as the rule counted */
     struct buf rule;  /* the first that did */
 };

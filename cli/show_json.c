@@ -200,9 +200,6 @@ static int put_record(struct show *s, const struct capture_moment *at)
     if (r->type == CAPTURE_REQUEST || r->type == CAPTURE_RESPONSE) {
         return put_head(s, at);
     }
-    if (r->type == CAPTURE_SENT && r->u.sent.bytes.len == 0) {
-        return 0; /* the message is told to be altered, and nothing was delivered */
-    }
     j = show_json_begin(s, record_name(r->type), at);
     show_object_time(&j, "time", at->time_ns);
     if (strcmp(record_name(r->type), "other") == 0) {
@@ -225,7 +222,7 @@ static int put_stretch(struct show *s, const struct capture_moment *at,
 
 static int put_moment(struct show *s, const struct capture_moment *m)
 {
-    if (s->part == SHOW_HIT_OUTCOME) {
+    if (s->part == SHOW_HIT_OUTCOME || (s->part == SHOW_HIT_ACT && s->hit.dropped)) {
         show_out_amend(&s->out, ",\"altered\":true");
     } else if (s->part == SHOW_HIT_NONE) {
         show_out_release(&s->out);

@@ -130,6 +130,7 @@ static void put_message(struct show_object *j, const struct capture_message *m)
     put_faults(j, m->faults);
     show_json_flag(j, "incomplete", m->incomplete);
     show_json_flag(j, "cut", m->cut);
+    show_json_flag(j, "altered", m->withheld);
 }
 
 int show_json_message(struct show *s, const struct capture_moment *at)

@@ -226,27 +226,21 @@ static void put_said(struct show *s, struct bytes in)
                          (rest.at[1] ^ f.mask[1]));
 }
 
-/* Of HTTP, or nothing: messages that wstape sent are no records here. */
+/* Messages that wstape sent are no records here: this is HTTP. */
 static int put_sent(struct show *s, const struct capture_moment *at)
 {
     const struct capture_record *r = at->u.record;
-    bool is_empty = r->u.sent.bytes.len == 0;
 
     show_text_start(s, at, r->u.sent.to == CLIENT ? SHOW_TO_CLIENT : SHOW_TO_SERVER,
-                    SHOW_WSTAPE, is_empty ? "dropped" : "sent");
-    if (is_empty && s->part == SHOW_HIT_OUTCOME) {
-        return show_line_end(&s->line);
-    }
-    if (!is_empty) {
-        show_text_size(s, r->u.sent.bytes.len);
-    }
+                    SHOW_WSTAPE, "sent");
+    show_text_size(s, r->u.sent.bytes.len);
     show_text_column(s);
     show_line_format(&s->line, "by wstape to the %s: ", side_name(r->u.sent.to));
-    if (!is_empty) {
-        put_said(s, r->u.sent.bytes);
-        show_line_text(&s->line, r->u.sent.cause.len > 0 ? ": " : "");
+    put_said(s, r->u.sent.bytes);
+    if (r->u.sent.cause.len > 0) {
+        show_line_text(&s->line, ": ");
+        show_text_words(s, r->u.sent.cause);
     }
-    show_text_words(s, r->u.sent.cause);
     return show_line_end(&s->line);
 }
 

@@ -1,3 +1,4 @@
+#include "captures/passage.h"
 #include "cli/show_text.h"
 
 #include <stdio.h>
@@ -36,10 +37,19 @@ static void put_words(struct show *s, const struct capture_record *r)
     }
 }
 
+static int put_dropped(struct show *s, const struct capture_moment *at)
+{
+    show_text_start(
+        s, at, at->u.record->u.fault.from == CLIENT ? SHOW_TO_SERVER : SHOW_TO_CLIENT,
+        SHOW_WSTAPE, "dropped");
+    return show_line_end(&s->line);
+}
+
 int show_text_fault(struct show *s, const struct capture_moment *at)
 {
     const struct capture_record *r = at->u.record;
     struct show_line *l = &s->line;
+    int done;
 
     show_text_start(
         s, at, r->connection == 0 ? SHOW_BY_NOBODY : show_text_actor(r->u.fault.from),
@@ -50,7 +60,8 @@ int show_text_fault(struct show *s, const struct capture_moment *at)
                    show_line_room(l) < RULE_MAX ? show_line_room(l) : RULE_MAX, false);
     put_target(s, r);
     put_words(s, r);
-    return show_line_end(l);
+    done = show_line_end(l);
+    return done == 0 && capture_passage_drops(r) ? put_dropped(s, at) : done;
 }
 
 /* ---- what every rule did ---- */

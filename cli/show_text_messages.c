@@ -156,6 +156,11 @@ int show_text_message(struct show *s, const struct capture_moment *at)
 
     put_start(s, at, m->size);
     put_faults(s, m);
+    if (m->withheld) {
+        show_line_colour(&s->line, SHOW_WSTAPE);
+        show_line_text(&s->line, "(not passed on) ");
+        show_line_colour(&s->line, SHOW_PLAIN);
+    }
     put_manner(s, m);
     put_cause(s, at);
     put_payload(s, m);

@@ -12,8 +12,6 @@ enum {
     CLOSE = WIRE_FIN | WIRE_OP_CLOSE,
 };
 
-#define NOTHING bytes_make(NULL, 0)
-
 static void hit(struct tape *t, uint32_t c, enum side from, uint64_t message,
                 const char *rule, const char *action)
 {
@@ -72,7 +70,6 @@ static void lose(struct tape *t, uint32_t c)
     tape_fault(t, c, &late);
     tape_text(t, c, SERVER, "never arrives");
     hit(t, c, SERVER, 4, "lost", "drop");
-    tape_sent(t, c, CLIENT, "lost", NOTHING);
     tape_text(t, c, CLIENT, "said once");
     hit(t, c, CLIENT, 1, "echo", "duplicate");
     tape_sent_frame(t, c, SERVER, "echo", TEXT, bytes_of("said once"));
@@ -101,10 +98,9 @@ static void break_off(struct tape *t, uint32_t c)
     tape_at(t, 700);
     tape_text(t, c, SERVER, "{\"type\":\"agent_thinking\"}");
     hit(t, c, SERVER, 7, rule, "close");
-    tape_sent(t, c, CLIENT, rule, NOTHING);
-    tape_sent_frame(t, c, CLIENT, "Internal error", CLOSE,
-                    bytes_of("\x03\xf3Internal error"));
-    tape_sent_frame(t, c, SERVER, "Internal error", CLOSE, bytes_of("\x03\xe9"));
+    tape_sent_frame(t, c, CLIENT, rule, CLOSE, bytes_of("\x03\xf3Internal error"));
+    tape_sent_frame(t, c, SERVER, rule, CLOSE, bytes_of("\x03\xe9"));
+    tape_text(t, c, SERVER, "too late");
     tape_close_frame(t, c, CLIENT, 1011, "Internal error");
     tape_end(t, c, CLIENT, CAPTURE_END_FIN, false, "");
     tape_end(t, c, SERVER, CAPTURE_END_FAULT, true, "");
@@ -160,7 +156,6 @@ static void tell_compressed(struct tape *t)
     arrives(&m, "first of a kind");
     arrives(&m, "second of a kind");
     hit(t, m.connection, SERVER, 2, "lost", "drop");
-    tape_sent(t, m.connection, CLIENT, "lost", NOTHING);
     arrives(&m, "third of a kind");
     leaves(&m, "recompressed", "third of a kind");
     arrives(&m, "fourth of a kind");

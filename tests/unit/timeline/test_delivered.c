@@ -85,19 +85,6 @@ static void stands_behind_what_arrived(void **state)
               "[short] c>s op 1 2 \"lo\"\n");
 }
 
-static void nothing_sent_is_a_record(void **state)
-{
-    struct transcript *t = *state;
-
-    shake(t, NULL);
-    frame(t, SERVER, TEXT, bytes_of("gone"));
-    hit(t, SERVER, "drop");
-    sent_frames(t, CLIENT, "drop", bytes_of(""));
-    expect(t, "s>c op 1 #1 4 \"gone\"\n"
-              "record 10 of 1\n"
-              "record 9 of 1\n");
-}
-
 static void every_frame_of_one_record_comes(void **state)
 {
     struct transcript *t = *state;
@@ -186,7 +173,6 @@ static void a_context_of_its_own_after_a_drop(void **state)
     frame(t, SERVER, CODED, deflate_text(backend, "first of a kind", false));
     frame(t, SERVER, CODED, deflate_text(backend, "second of a kind", false));
     hit(t, SERVER, "drop");
-    sent_frames(t, CLIENT, "drop", bytes_of(""));
     frame(t, SERVER, CODED, deflate_text(backend, "third of a kind", false));
     said(t, SERVER, "recompressed", CODED,
          deflate_text(ours, "third of a kind", false));
@@ -197,7 +183,6 @@ static void a_context_of_its_own_after_a_drop(void **state)
     expect(t, "s>c op 1 #1 15 \"first of a kind\" inflated\n"
               "s>c op 1 #2 16 \"second of a kind\" inflated\n"
               "record 10 of 1\n"
-              "record 9 of 1\n"
               "s>c op 1 #3 15 \"third of a kind\" inflated\n"
               "[recompressed] s>c op 1 15 \"third of a kind\" inflated\n"
               "s>c op 1 #4 5 \"plain\"\n"
@@ -228,7 +213,6 @@ static void many_drops_in_a_small_window(void **state)
         frame(t, CLIENT, CODED, deflate_text(backend, text, true));
         if (dropped) {
             hit(t, CLIENT, "drop");
-            sent_frames(t, SERVER, "drop", bytes_of(""));
             buf_clear(&t->lines);
             continue;
         }
@@ -264,6 +248,106 @@ static void without_takeover_every_message_stands_alone(void **state)
               "damage 1+2\n"
               "[b] s>c op 1 13 \"the same text\" inflated\n");
     deflater_free(ours);
+}
+
+/* ---- from when on nothing passes ---- */
+
+/* A rule hit a message of `opcode`. */
+static void act(struct transcript *t, enum side from, uint8_t opcode,
+                const char *action, bool applied)
+{
+    struct capture_record r = { .type = CAPTURE_FAULT, .connection = t->connection };
+
+    r.u.fault.from = from;
+    r.u.fault.opcode = opcode;
+    r.u.fault.message = 1;
+    r.u.fault.rule = bytes_of("rule");
+    r.u.fault.action = bytes_of(action);
+    r.u.fault.applied = applied;
+    feed(t, &r);
+    buf_clear(&t->lines);
+}
+
+/* A message each way: which of them passes? */
+static void expect_passage(struct transcript *t, bool to_client, bool to_server)
+{
+    char want[128];
+
+    buf_clear(&t->lines);
+    frame(t, SERVER, WIRE_FIN | WIRE_OP_PING, bytes_of(""));
+    frame(t, CLIENT, WIRE_FIN | WIRE_OP_PING, bytes_of(""));
+    snprintf(want, sizeof(want), "s>c op 9 0 \"\"%s\nc>s op 9 0 \"\"%s\n",
+             to_client ? "" : " withheld", to_server ? "" : " withheld");
+    expect(t, want);
+}
+
+static void nothing_follows_a_close_of_wstapes_own(void **state)
+{
+    struct transcript *t = *state;
+
+    shake(t, NULL);
+    expect_passage(t, true, true);
+    said(t, SERVER, "wstape stops", WIRE_FIN | WIRE_OP_CLOSE, bytes_of("\x03\xe9"));
+    expect_passage(t, false, true);
+    said(t, CLIENT, "wstape stops", WIRE_FIN | WIRE_OP_CLOSE, bytes_of("\x03\xe9"));
+    expect_passage(t, false, false);
+}
+
+static void nothing_follows_a_rule_that_ends(void **state)
+{
+    static const char *const actions[] = { "close", "abort" };
+    struct transcript *t = *state;
+
+    for (unsigned i = 0; i < 2; i++) {
+        t->connection = i + 1;
+        shake(t, NULL);
+        act(t, CLIENT, WIRE_OP_TEXT, actions[i], false);
+        frame(t, CLIENT, TEXT, bytes_of("x"));
+        act(t, CLIENT, WIRE_OP_TEXT, "delay", true);
+        act(t, CLIENT, WIRE_OP_TEXT, actions[i], true);
+        buf_clear(&t->lines);
+        frame(t, CLIENT, TEXT, bytes_of("y"));
+        expect(t, i == 0 ? "c>s op 1 #2 1 \"y\" withheld\n"
+                         : "2 c>s op 1 #2 1 \"y\" withheld\n");
+    }
+}
+
+static void nothing_follows_a_close_that_violates(void **state)
+{
+    struct transcript *t = *state;
+
+    shake(t, NULL);
+    frame(t, SERVER, TEXT, bytes_of("x"));
+    act(t, SERVER, WIRE_OP_TEXT, "violate", true);
+    said(t, SERVER, "rule", WIRE_FIN | WIRE_OP_CLOSE, bytes_of("\x03\xed"));
+    expect_passage(t, false, true);
+}
+
+static void a_message_that_was_changed_ends_nothing(void **state)
+{
+    struct transcript *t = *state;
+
+    shake(t, NULL);
+    frame(t, SERVER, WIRE_FIN | WIRE_OP_CLOSE, bytes_of("\x03\xe8"));
+    act(t, SERVER, WIRE_OP_CLOSE, "replace", true);
+    said(t, SERVER, "rule", WIRE_FIN | WIRE_OP_CLOSE, bytes_of("\x03\xe9"));
+    expect_passage(t, true, true);
+    frame(t, SERVER, TEXT, bytes_of("x"));
+    act(t, SERVER, WIRE_OP_TEXT, "violate", true);
+    said(t, SERVER, "rule", TEXT, bytes_of("\xff"));
+    said(t, SERVER, "recompressed", WIRE_FIN | WIRE_OP_CLOSE, bytes_of(""));
+    expect_passage(t, true, true);
+}
+
+static void nothing_follows_the_end_of_a_leg(void **state)
+{
+    struct transcript *t = *state;
+
+    shake(t, NULL);
+    end(t, CLIENT, CAPTURE_END_FIN, false);
+    expect_passage(t, true, true);
+    end(t, CLIENT, CAPTURE_END_FIN, true);
+    expect_passage(t, false, true);
 }
 
 /* ---- damage ---- */
@@ -393,7 +477,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         CASE(stands_behind_what_arrived),
-        CASE(nothing_sent_is_a_record),
         CASE(every_frame_of_one_record_comes),
         CASE(frames_may_be_split_anywhere),
         CASE(what_is_split_keeps_its_bytes),
@@ -401,6 +484,11 @@ int main(void)
         CASE(a_context_of_its_own_after_a_drop),
         CASE(many_drops_in_a_small_window),
         CASE(without_takeover_every_message_stands_alone),
+        CASE(nothing_follows_a_close_of_wstapes_own),
+        CASE(nothing_follows_a_rule_that_ends),
+        CASE(nothing_follows_a_close_that_violates),
+        CASE(a_message_that_was_changed_ends_nothing),
+        CASE(nothing_follows_the_end_of_a_leg),
         CASE(damage_loses_what_wstape_said),
         CASE(damage_before_the_first_word_counts),
         CASE(what_does_not_end_is_incomplete),

@@ -103,6 +103,7 @@ static void put_message(struct transcript *t, uint32_t connection,
     put_flag(t, m->incomplete, "incomplete");
     put_flag(t, m->cut, "cut");
     put_flag(t, m->over, "over");
+    put_flag(t, m->withheld, "withheld");
     put(t, "\n");
 }
 
