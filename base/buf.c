@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { FORMAT_ROOM = 32 }; /* most formatted texts are shorter */
+
 void buf_deinit(struct buf *b)
 {
     if (b != NULL) {
@@ -61,16 +63,22 @@ int buf_put_text(struct buf *b, const char *text)
 int buf_put_format(struct buf *b, const char *format, ...)
 {
     va_list args, again;
-    int len, r;
+    int len = 0, r;
 
     va_start(args, format);
     va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, args);
-    r = len < 0 ? -EINVAL : buf_reserve(b, (size_t)len + 1);
+    r = buf_reserve(b, FORMAT_ROOM);
     if (r == 0) {
-        vsnprintf((char *)b->at + b->len, (size_t)len + 1, format, again);
-        b->len += (size_t)len;
+        len = vsnprintf((char *)b->at + b->len, b->cap - b->len, format, args);
+        r = len < 0 ? -EINVAL : 0;
     }
+    if (r == 0 && (size_t)len >= b->cap - b->len) {
+        r = buf_reserve(b, (size_t)len + 1);
+        if (r == 0) {
+            vsnprintf((char *)b->at + b->len, (size_t)len + 1, format, again);
+        }
+    }
+    b->len += r == 0 ? (size_t)len : 0;
     va_end(again);
     va_end(args);
     return r;

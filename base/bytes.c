@@ -36,10 +36,21 @@ struct bytes bytes_trim(struct bytes b)
 
 size_t bytes_find(struct bytes b, struct bytes needle)
 {
-    for (size_t i = 0; needle.len <= b.len && i <= b.len - needle.len; i++) {
-        if (needle.len == 0 || memcmp(b.at + i, needle.at, needle.len) == 0) {
-            return i;
+    struct bytes rest = b;
+
+    if (needle.len == 0) {
+        return 0;
+    }
+    while (rest.len >= needle.len) {
+        const uint8_t *at = memchr(rest.at, needle.at[0], rest.len - needle.len + 1);
+
+        if (at == NULL) {
+            break;
         }
+        if (memcmp(at, needle.at, needle.len) == 0) {
+            return (size_t)(at - b.at);
+        }
+        rest = bytes_from(rest, (size_t)(at - rest.at) + 1);
     }
     return b.len;
 }

@@ -94,9 +94,14 @@ __attribute__((target("sse4.2"))) static uint32_t serial(uint32_t crc,
  * by side. A lane's remainder is moved behind the bytes that follow it by multiplying
  * it with x^(8 * bytes - 33) mod P: the bit-reversed product stands one place too far,
  * and the reducing instruction itself moves by 32. */
-enum { LANE = 336 };                         /* three of them fit in 1 KiB */
-static const uint64_t past_one = 0xa60ce07b; /* x^(8 * LANE - 33) mod P, reversed */
-static const uint64_t past_two = 0xcec3662e; /* x^(16 * LANE - 33) mod P, reversed */
+struct lanes {
+    size_t len;        /* of one */
+    uint64_t past_one; /* x^(8 * len - 33) mod P, reversed */
+    uint64_t past_two; /* x^(16 * len - 33) mod P, reversed */
+};
+
+static const struct lanes wide = { 336, 0xa60ce07b, 0xcec3662e };  /* 3 fit in 1 KiB */
+static const struct lanes narrow = { 40, 0x3da6d0cb, 0x39d3b296 }; /* 3 in 128 bytes */
 
 __attribute__((target("sse4.2,pclmul"))) static inline uint64_t move(uint64_t crc,
                                                                      uint64_t by)
@@ -107,23 +112,30 @@ __attribute__((target("sse4.2,pclmul"))) static inline uint64_t move(uint64_t cr
     return _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(product));
 }
 
-__attribute__((target("sse4.2,pclmul"))) static uint32_t
-lanes(uint32_t crc, const uint8_t **at, size_t *len)
+__attribute__((target("sse4.2,pclmul"), always_inline)) static inline uint32_t
+side_by_side(const struct lanes *l, uint32_t crc, struct bytes *in)
 {
-    while (*len >= (size_t)LANE * 3) {
-        const uint8_t *p = *at;
+    while (in->len >= l->len * 3) {
+        const uint8_t *p = in->at;
         uint64_t a = crc, b = 0, c = 0;
 
-        for (const uint8_t *end = p + LANE; p < end; p += 8) {
+        for (const uint8_t *end = p + l->len; p < end; p += 8) {
             a = _mm_crc32_u64(a, load(p));
-            b = _mm_crc32_u64(b, load(p + LANE));
-            c = _mm_crc32_u64(c, load(p + (size_t)LANE * 2));
+            b = _mm_crc32_u64(b, load(p + l->len));
+            c = _mm_crc32_u64(c, load(p + l->len * 2));
         }
-        crc = (uint32_t)(move(a, past_two) ^ move(b, past_one) ^ c);
-        *at += (size_t)LANE * 3;
-        *len -= (size_t)LANE * 3;
+        crc = (uint32_t)(move(a, l->past_two) ^ move(b, l->past_one) ^ c);
+        *in = bytes_from(*in, l->len * 3);
     }
     return crc;
+}
+
+__attribute__((target("sse4.2,pclmul"))) static uint32_t parallel(uint32_t crc,
+                                                                  struct bytes in)
+{
+    crc = side_by_side(&wide, crc, &in);
+    crc = side_by_side(&narrow, crc, &in);
+    return serial(crc, in.at, in.len);
 }
 
 uint32_t crc32c(uint32_t crc, struct bytes in)
@@ -131,11 +143,10 @@ uint32_t crc32c(uint32_t crc, struct bytes in)
     if (!__builtin_cpu_supports("sse4.2")) {
         return crc32c_portable(crc, in);
     }
-    crc = ~crc;
-    if (in.len >= (size_t)LANE * 3 && __builtin_cpu_supports("pclmul")) {
-        crc = lanes(crc, &in.at, &in.len);
+    if (in.len >= narrow.len * 3 && __builtin_cpu_supports("pclmul")) {
+        return ~parallel(~crc, in);
     }
-    return ~serial(crc, in.at, in.len);
+    return ~serial(~crc, in.at, in.len);
 }
 
 #elif defined(__ARM_FEATURE_CRC32)

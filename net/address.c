@@ -45,6 +45,15 @@ uint16_t net_address_port(const struct sockaddr_storage *a)
                      : ((const struct sockaddr_in *)(const void *)a)->sin_port);
 }
 
+bool net_address_is_any(const struct sockaddr_storage *a)
+{
+    if (a->ss_family == AF_INET6) {
+        return IN6_IS_ADDR_UNSPECIFIED(
+            &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
+    }
+    return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr == INADDR_ANY;
+}
+
 static bool parse_literal(const char *host, uint16_t port, struct sockaddr_storage *out)
 {
     return uv_ip4_addr(host, port, (struct sockaddr_in *)(void *)out) == 0 ||
@@ -153,22 +162,46 @@ int net_address_error(int uv_code)
     }
 }
 
+static char *put_number(char *at, unsigned number)
+{
+    if (number >= 10) {
+        at = put_number(at, number / 10);
+    }
+    *at = (char)('0' + number % 10);
+    return at + 1;
+}
+
+/* By hand: it is done three times a connection. */
+static void v4_text(const void *address, in_port_t port, char *out, size_t cap)
+{
+    char text[sizeof("255.255.255.255:65535")], *at = text;
+    uint8_t octets[4];
+    size_t len;
+
+    memcpy(octets, address, sizeof(octets));
+    for (size_t i = 0; i < sizeof(octets); i++) {
+        at = put_number(at, octets[i]);
+        *at++ = i < 3 ? '.' : ':';
+    }
+    len = (size_t)(put_number(at, ntohs(port)) - text);
+    len = len < cap ? len : cap - 1;
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
 void net_address_text(const struct sockaddr *a, char *out, size_t cap)
 {
-    char host[INET6_ADDRSTRLEN] = "";
-
     out[0] = '\0';
     if (a->sa_family == AF_INET) {
         const struct sockaddr_in *v4 = (const void *)a;
 
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-        snprintf(out, cap, "%s:%u", host, ntohs(v4->sin_port));
+        v4_text(&v4->sin_addr, v4->sin_port, out, cap);
     } else if (a->sa_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const void *)a;
+        char host[INET6_ADDRSTRLEN] = "";
 
         if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-            inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], host, sizeof(host));
-            snprintf(out, cap, "%s:%u", host, ntohs(v6->sin6_port));
+            v4_text(&v6->sin6_addr.s6_addr[12], v6->sin6_port, out, cap);
         } else {
             inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
             snprintf(out, cap, "[%s]:%u", host, ntohs(v6->sin6_port));

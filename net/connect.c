@@ -96,14 +96,15 @@ static int start_attempt(struct net_connect *c, const struct sockaddr *to)
     if (a == NULL) {
         return -ENOMEM;
     }
-    r = net_stream_new(net_target_loop(c->target), &a->stream);
+    r = net_stream_new(net_target_loop(c->target), to->sa_family, &a->stream);
     if (r < 0) {
         alloc_free(a);
         return r;
     }
     a->req.data = a;
     a->connect = c;
-    uv_tcp_nodelay(net_stream_uv(a->stream), 1); /* kept until there is a socket */
+    uv_tcp_nodelay(net_stream_uv(a->stream), 1);
+    net_stream_speaks_first(a->stream);
     r = uv_tcp_connect(&a->req, net_stream_uv(a->stream), to, connected);
     if (r < 0) {
         net_stream_close(a->stream);

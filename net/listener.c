@@ -20,6 +20,7 @@ struct door {
     uv_poll_t uv;
     int fd;
     struct net_listener *listener;
+    struct sockaddr_storage local; /* of all who come in; AF_UNSPEC: of any address */
 };
 
 struct net_listener {
@@ -71,16 +72,24 @@ static bool is_shortage(int error)
 }
 
 /* False when there is nothing more to accept now. */
-static bool accept_one(struct net_listener *n, int door)
+static bool accept_one(struct net_listener *n, const struct door *d)
 {
+    struct net_ends ends = { .local = d->local };
+    socklen_t len = sizeof(ends.peer);
     struct net_stream *s;
-    int fd = accept4(door, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(d->fd, (struct sockaddr *)&ends.peer, &len,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
     int r = fd < 0 ? -errno : net_stream_open(n->loop, fd, &s);
 
     if (r == 0) {
+        struct net_loop *l = n->loop;
+
         n->troubled = false;
-        net_loop_event(n->loop);
+        net_loop_event(l);
+        ends.stream = s;
+        l->accepted = ends;
         n->events->accepted(n->owner, s);
+        l->accepted.stream = NULL;
         return true;
     }
     if (is_shortage(r)) {
@@ -99,7 +108,7 @@ static void door_came(uv_poll_t *h, int status, int events)
     (void)status;
     (void)events;
     net_loop_event(n->loop);
-    while (left-- > 0 && !n->freed && accept_one(n, d->fd)) {
+    while (left-- > 0 && !n->freed && accept_one(n, d)) {
     }
 }
 
@@ -128,6 +137,15 @@ static void close_doors(struct net_listener *n)
     }
 }
 
+static struct sockaddr_storage address_of(int fd)
+{
+    struct sockaddr_storage a = { 0 };
+    socklen_t len = sizeof(a);
+
+    getsockname(fd, (struct sockaddr *)&a, &len);
+    return a;
+}
+
 /* Takes the descriptors over, whatever it returns. */
 static int add_doors(struct net_listener *n, const int *fds, size_t count)
 {
@@ -145,6 +163,10 @@ static int add_doors(struct net_listener *n, const int *fds, size_t count)
         }
         d->uv.data = d;
         d->fd = fds[i];
+        d->local = address_of(fds[i]);
+        if (net_address_is_any(&d->local)) {
+            d->local.ss_family = AF_UNSPEC;
+        }
         d->listener = n;
         n->count++;
     }
@@ -202,25 +224,16 @@ fail:
     return r;
 }
 
-static struct sockaddr_storage address_of(const struct net_listener *n)
-{
-    struct sockaddr_storage a = { 0 };
-    socklen_t len = sizeof(a);
-
-    getsockname(n->doors[0].fd, (struct sockaddr *)&a, &len);
-    return a;
-}
-
 uint16_t net_listener_port(const struct net_listener *n)
 {
-    struct sockaddr_storage a = address_of(n);
+    struct sockaddr_storage a = address_of(n->doors[0].fd);
 
     return net_address_port(&a);
 }
 
 void net_listener_address(const struct net_listener *n, char *out, size_t cap)
 {
-    struct sockaddr_storage a = address_of(n);
+    struct sockaddr_storage a = address_of(n->doors[0].fd);
 
     net_address_text((const struct sockaddr *)&a, out, cap);
 }

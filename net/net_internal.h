@@ -27,6 +27,13 @@ struct net_timers {
     uv_timer_t uv;
 };
 
+/* The addresses of one stream, known without a system call. */
+struct net_ends {
+    const struct net_stream *stream; /* NULL: of none */
+    struct sockaddr_storage peer;
+    struct sockaddr_storage local; /* AF_UNSPEC: only the kernel knows */
+};
+
 struct net_loop {
     uv_loop_t uv;
     uv_check_t check;
@@ -44,6 +51,8 @@ struct net_loop {
     struct chunk_pool pool;
     struct chunk *chunk;
     size_t chunk_off;
+
+    struct net_ends accepted; /* while the owner of its listener is told */
 
     /* The stream that was read last in this batch, and how often in a row. */
     const struct net_stream *reading;
@@ -78,8 +87,13 @@ void net_timers_deinit(struct net_loop *l); /* after the loop ran its close call
  * failure too. -ENOMEM and others. */
 int net_stream_open(struct net_loop *l, int fd, struct net_stream **out);
 
-/* For connecting: no descriptor yet. */
-int net_stream_new(struct net_loop *l, struct net_stream **out);
+/* With a socket of that family for connecting; AF_UNSPEC: no descriptor yet. */
+int net_stream_new(struct net_loop *l, int family, struct net_stream **out);
+
+/* Before it connects: a request follows at once and can carry the last acknowledgement
+ * of the handshake. Saves a packet, and the peer one of two wakings. */
+void net_stream_speaks_first(struct net_stream *s);
+
 uv_tcp_t *net_stream_uv(struct net_stream *s);
 
 /* ---- address.c ---- */
@@ -110,6 +124,7 @@ struct addrinfo net_address_hints(void);
 int net_address_error(int uv_code);
 
 void net_address_set_port(struct sockaddr_storage *a, uint16_t port);
+bool net_address_is_any(const struct sockaddr_storage *a); /* 0.0.0.0 or [::] */
 uint16_t net_address_port(const struct sockaddr_storage *a);
 
 /* "127.0.0.1:80", "[::1]:80"; "" for anything else. */

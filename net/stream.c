@@ -364,7 +364,7 @@ void net_stream_finish(struct net_stream *s)
     }
 }
 
-int net_stream_new(struct net_loop *l, struct net_stream **out)
+int net_stream_new(struct net_loop *l, int family, struct net_stream **out)
 {
     struct net_stream *s = alloc_zero(1, sizeof(*s));
     int r;
@@ -372,7 +372,7 @@ int net_stream_new(struct net_loop *l, struct net_stream **out)
     if (s == NULL) {
         return -ENOMEM;
     }
-    r = uv_tcp_init(&l->uv, &s->uv);
+    r = uv_tcp_init_ex(&l->uv, &s->uv, (unsigned)family);
     if (r < 0) {
         alloc_free(s);
         return r;
@@ -387,7 +387,7 @@ int net_stream_new(struct net_loop *l, struct net_stream **out)
 int net_stream_open(struct net_loop *l, int fd, struct net_stream **out)
 {
     struct net_stream *s;
-    int r = net_stream_new(l, &s);
+    int r = net_stream_new(l, AF_UNSPEC, &s);
 
     if (r < 0) {
         close(fd);
@@ -401,6 +401,13 @@ int net_stream_open(struct net_loop *l, int fd, struct net_stream **out)
     }
     *out = s;
     return 0;
+}
+
+void net_stream_speaks_first(struct net_stream *s)
+{
+    const int off = 0;
+
+    setsockopt(descriptor(s), IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
 }
 
 uv_tcp_t *net_stream_uv(struct net_stream *s)
@@ -419,10 +426,13 @@ void net_stream_own(struct net_stream *s, const struct net_stream_events *events
 
 void net_stream_peer(const struct net_stream *s, char *out, size_t cap)
 {
+    const struct net_ends *known = &loop_of(s)->accepted;
     struct sockaddr_storage a = { 0 };
     int len = sizeof(a);
 
-    if (uv_tcp_getpeername(&s->uv, (struct sockaddr *)&a, &len) < 0) {
+    if (known->stream == s) {
+        a = known->peer;
+    } else if (uv_tcp_getpeername(&s->uv, (struct sockaddr *)&a, &len) < 0) {
         a.ss_family = AF_UNSPEC;
     }
     net_address_text((const struct sockaddr *)&a, out, cap);
@@ -430,10 +440,13 @@ void net_stream_peer(const struct net_stream *s, char *out, size_t cap)
 
 void net_stream_local(const struct net_stream *s, char *out, size_t cap)
 {
+    const struct net_ends *known = &loop_of(s)->accepted;
     struct sockaddr_storage a = { 0 };
     int len = sizeof(a);
 
-    if (uv_tcp_getsockname(&s->uv, (struct sockaddr *)&a, &len) < 0) {
+    if (known->stream == s && known->local.ss_family != AF_UNSPEC) {
+        a = known->local;
+    } else if (uv_tcp_getsockname(&s->uv, (struct sockaddr *)&a, &len) < 0) {
         a.ss_family = AF_UNSPEC;
     }
     net_address_text((const struct sockaddr *)&a, out, cap);

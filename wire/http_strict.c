@@ -72,6 +72,30 @@ static enum wire_http_scanned end_line(struct wire_http_scan *s)
     return WIRE_HTTP_SCAN_MORE;
 }
 
+/* Any byte is below 0x20 or 0x7f. */
+static bool any_control(uint64_t bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+    uint64_t del = bytes ^ ones * 0x7f;
+
+    return ((((bytes - ones * 0x20) & ~bytes) | ((del - ones) & ~del)) & tops) != 0;
+}
+
+/* Eight by eight, what does not end a line and is never wrong inside one. */
+static size_t plain_run(struct bytes in)
+{
+    size_t len = 0;
+    uint64_t v;
+
+    for (; in.len - len >= sizeof(v); len += sizeof(v)) {
+        memcpy(&v, in.at + len, sizeof(v));
+        if (any_control(v)) {
+            break;
+        }
+    }
+    return len;
+}
+
 enum wire_http_scanned wire_http_scan(struct wire_http_scan *s, struct bytes in,
                                       bool is_strict, size_t *used,
                                       struct wire_refusal *no)
@@ -80,8 +104,16 @@ enum wire_http_scanned wire_http_scan(struct wire_http_scan *s, struct bytes in,
 
     for (*used = 0; *used < in.len && what == WIRE_HTTP_SCAN_MORE && no->status == 0;
          (*used)++) {
-        uint8_t byte = in.at[*used];
+        size_t run =
+            s->in_line && s->prev >= ' ' ? plain_run(bytes_from(in, *used)) : 0;
+        uint8_t byte;
 
+        if (run > 0) {
+            *used += run - 1;
+            s->prev = in.at[*used];
+            continue;
+        }
+        byte = in.at[*used];
         if (is_strict) {
             judge_byte(s, byte, no);
         }

@@ -2,18 +2,24 @@
 
 #define ASCII_HIGH_BITS UINT64_C(0x8080808080808080)
 
-/* The first byte that is not ASCII, eight at a time. */
+static uint64_t load(const uint8_t *at)
+{
+    uint64_t v;
+
+    memcpy(&v, at, sizeof(v));
+    return v;
+}
+
+/* The first byte that is not ASCII, 32 at a time, then 8. */
 static const uint8_t *skip_ascii(const uint8_t *at, const uint8_t *end)
 {
-    while (end - at >= 16) {
-        uint64_t a, b;
-
-        memcpy(&a, at, sizeof(a));
-        memcpy(&b, at + sizeof(a), sizeof(b));
-        if (((a | b) & ASCII_HIGH_BITS) != 0) {
-            break;
-        }
-        at += 16;
+    while (end - at >= 32 &&
+           ((load(at) | load(at + 8) | load(at + 16) | load(at + 24)) &
+            ASCII_HIGH_BITS) == 0) {
+        at += 32;
+    }
+    while (end - at >= 8 && (load(at) & ASCII_HIGH_BITS) == 0) {
+        at += 8;
     }
     while (at < end && *at < 0x80) {
         at++;
