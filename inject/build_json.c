@@ -192,22 +192,31 @@ static bool put_byte(struct inject_builder *b, struct buf *out, char c)
     return true;
 }
 
+static bool put_key(struct inject_builder *b, const struct inject_tree_node *key,
+                    struct buf *out)
+{
+    if (text_put_json(out, key->text) < 0) {
+        b->failed = -ENOMEM;
+        return false;
+    }
+    return put_byte(b, out, ':');
+}
+
+static bool put_child(struct inject_builder *b, const struct inject_tree_node *n,
+                      bool first, struct buf *out)
+{
+    return (first || put_byte(b, out, ',')) &&
+           (n->key == NULL || put_key(b, n->key, out)) && inject_build_json(b, n, out);
+}
+
+/* To the end, so that all that is wrong is found. */
 static bool put_children(struct inject_builder *b, const struct inject_tree_node *n,
                          struct buf *out)
 {
     bool good = true;
 
     for (const struct inject_tree_node *c = n->first; c != NULL; c = c->next) {
-        if (c != n->first && !put_byte(b, out, ',')) {
-            return false;
-        }
-        if (c->key != NULL) {
-            if (text_put_json(out, c->key->text) < 0 || !put_byte(b, out, ':')) {
-                b->failed = -ENOMEM;
-                return false;
-            }
-        }
-        good = inject_build_json(b, c, out) && good;
+        good = put_child(b, c, c == n->first, out) && good;
     }
     return good;
 }

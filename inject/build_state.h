@@ -1,7 +1,9 @@
 /*
  * inject/build_state - the inside of the checker, shared by its parts:
  *
- *   build.c          sources to rules; names, keys, what refers to other rules
+ *   build.c          sources to rules
+ *   build_rule.c     a rule: its keys and what every rule may have
+ *   build_names.c    names of rules, and what refers to them
  *   build_value.c    scalars: durations, sizes, numbers, texts
  *   build_range.c    sets of numbers and sizes, spans of time
  *   build_when.c     conditions
@@ -20,6 +22,8 @@
 #include "inject/complain.h"
 #include "inject/table.h"
 #include "inject/tree.h"
+
+enum { INJECT_RULES_MAX = 1000 };
 
 /* What is remembered of a rule until all are known. */
 struct inject_draft {
@@ -74,6 +78,19 @@ void inject_value_ranges(struct inject_builder *b, const struct inject_tree_node
                          const char *label, bool sizes, struct inject_ranges *out);
 void inject_value_span(struct inject_builder *b, const struct inject_tree_node *n,
                        const char *label, int64_t *from_ns, int64_t *to_ns);
+
+/* ---- build_rule.c ---- */
+
+void inject_build_rule(struct inject_builder *b, const struct inject_tree_node *rule);
+
+/* "unknown key "x" (did you mean y?)". */
+void inject_unknown_key(struct inject_builder *b, const struct inject_tree_node *key,
+                        const char *const *names);
+
+/* ---- build_names.c, once all rules are there ---- */
+
+void inject_build_check_names(struct inject_builder *b);
+void inject_build_resolve(struct inject_builder *b);
 
 /* ---- the others ---- */
 

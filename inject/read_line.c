@@ -49,33 +49,42 @@ static size_t skip_quotes(struct bytes text, size_t at)
     return 0;
 }
 
+/* The brackets that are open, as those that close them. */
+struct nesting {
+    uint8_t closing[NESTING_MAX];
+    size_t depth;
+};
+
+/* False: a bracket that does not fit, or too many. */
+static bool nest(struct nesting *n, uint8_t c)
+{
+    if (c == '[' || c == '{') {
+        if (n->depth == NESTING_MAX) {
+            return false;
+        }
+        n->closing[n->depth++] = c == '[' ? ']' : '}';
+        return true;
+    }
+    return (c != ']' && c != '}') || n->closing[--n->depth] == c;
+}
+
 /* After the bracket that closes the one at `at`; 0: none does. */
 static size_t skip_brackets(struct bytes text, size_t at)
 {
-    uint8_t open[NESTING_MAX];
-    size_t depth = 0;
+    struct nesting n = { .depth = 0 };
 
-    while (at < text.len) {
+    do {
         uint8_t c = text.at[at];
 
-        if (c == '"') {
-            at = skip_quotes(text, at);
-            if (at == 0) {
-                return 0;
-            }
-            continue;
-        }
-        if ((c == '[' || c == '{') && depth < NESTING_MAX) {
-            open[depth++] = c == '[' ? ']' : '}';
-        } else if ((c == ']' || c == '}') && depth > 0 && open[--depth] != c) {
+        if (!nest(&n, c)) {
             return 0;
         }
-        at += c == '\\' ? 2 : 1;
-        if (depth == 0) {
-            return at <= text.len ? at : 0;
+        at = c == '"' ? skip_quotes(text, at) : at + (c == '\\' ? 2 : 1);
+        if (at == 0) {
+            return 0;
         }
-    }
-    return 0;
+    } while (n.depth > 0 && at < text.len);
+    return n.depth == 0 ? at : 0;
 }
 
 static bool is_escape(struct bytes text, size_t at)
