@@ -324,15 +324,32 @@ static int run_timed(struct load *l)
     return r;
 }
 
+/* The payload of every message. */
+static int put_text(const struct bench_order *order, struct buf *out)
+{
+    static const char head[] = "{\"n\":1,\"pad\":\"", tail[] = "\"}";
+    size_t head_len = sizeof head - 1, tail_len = sizeof tail - 1;
+    int r = buf_reserve(out, order->size);
+
+    if (r < 0) {
+        return r;
+    }
+    memset(out->at, 'x', order->size);
+    out->len = order->size;
+    if (order->json && order->size >= head_len + tail_len) {
+        memcpy(out->at, head, head_len);
+        memcpy(out->at + out->len - tail_len, tail, tail_len);
+    }
+    return 0;
+}
+
 static int prepare(struct load *l)
 {
     struct buf text = { 0 };
     int r = bench_samples_init(&l->latencies, SAMPLES_MAX);
 
-    r = r < 0 ? r : buf_reserve(&text, l->order->size);
+    r = r < 0 ? r : put_text(l->order, &text);
     if (r == 0) {
-        memset(text.at, 'x', l->order->size);
-        text.len = l->order->size;
         r = bench_frame_put(&l->message, BENCH_TEXT, buf_bytes(&text), true);
     }
     buf_deinit(&text);

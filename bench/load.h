@@ -24,6 +24,7 @@ struct bench_order {
     size_t size; /* bytes a message */
     double secs; /* IDLE: to hold the connections once all are open */
     bool tls;    /* certificates are not looked at */
+    bool json;   /* messages are {"n":1,"pad":"xx..."} where that fits */
 };
 
 /*

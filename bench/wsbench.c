@@ -14,11 +14,11 @@
 
 static const char usage[] =
     "usage: wsbench serve PORT\n"
-    "       wsbench load PORT MODE CONNS SIZE SECS [tls]\n"
+    "       wsbench load PORT MODE CONNS SIZE SECS [tls] [json]\n"
     "\n"
     "serve: echo server on 127.0.0.1 (port 0: any free one), prints {\"port\":N}\n"
     "load:  runs MODE for SECS seconds over CONNS connections with messages of SIZE\n"
-    "       bytes, prints one JSON line\n"
+    "       bytes (json: of JSON), prints one JSON line\n"
     "  pingpong  one message in flight a connection, round trips are timed\n"
     "  stream    the server sends as fast as it can\n"
     "  upload    64 messages in flight a connection, each echoed\n"
@@ -53,12 +53,27 @@ static bool parse_secs(const char *text, double *out)
     return true;
 }
 
+/* What may stand behind the numbers. */
+static bool parse_words(int argc, char **argv, struct bench_order *out)
+{
+    for (int i = 6; i < argc; i++) {
+        if (strcmp(argv[i], "tls") == 0) {
+            out->tls = true;
+        } else if (strcmp(argv[i], "json") == 0) {
+            out->json = true;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* argv[0] is "load". */
 static bool parse_order(int argc, char **argv, struct bench_order *out)
 {
     uint64_t port, conns, size;
 
-    if (argc < 6 || argc > 7 || (argc == 7 && strcmp(argv[6], "tls") != 0) ||
+    if (argc < 6 || !parse_words(argc, argv, out) ||
         text_parse_number(argv[1], 1, 65535, &port) < 0 ||
         !parse_mode(argv[2], &out->mode) ||
         text_parse_number(argv[3], 1, 1000000, &conns) < 0 ||
@@ -70,7 +85,6 @@ static bool parse_order(int argc, char **argv, struct bench_order *out)
     out->port = (uint16_t)port;
     out->conns = (unsigned)conns;
     out->size = (size_t)size;
-    out->tls = argc == 7;
     return true;
 }
 
