@@ -203,7 +203,9 @@ static int record(struct proxy_session *s, const struct judged *j, struct bytes 
     for (size_t i = 0; r == 0 && i < v->fired_count; i++) {
         r = proxy_faults_record(s, &v->fired[i], j->from, j->kind, j->now_ns);
     }
-    if (r == 0 && wire.len > 0 && !bytes_equal(wire, buf_bytes(&j->gather->raw))) {
+    if (r == 0 && wire.len > 0 &&
+        ((held_of(s, j->from)->recodes && j->compressed) ||
+         !bytes_equal(wire, buf_bytes(&j->gather->raw)))) {
         r = proxy_tap_sent(s->shared->tap, s->number, j->now_ns, side_other(j->from),
                            v->fired_count > 0 ? v->fired[0].rule->name : "recompressed",
                            wire);

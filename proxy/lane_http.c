@@ -44,7 +44,10 @@ void proxy_http_deinit(struct proxy_session *s)
     s->http = NULL;
 }
 
-enum { HELD_MAX = 64 * 1024 }; /* bytes held before the client is no longer read */
+enum {
+    HELD_MAX = 64 * 1024,  /* bytes held before the client is no longer read */
+    SMALL_MAX = 16 * 1024, /* shorter ones are copied: they must not pin a read chunk */
+};
 
 /* ---- holding the client's input ---- */
 
@@ -65,16 +68,49 @@ int proxy_http_hold(struct proxy_session *s, struct slice in)
         h->held = held;
         h->held_cap = cap;
     }
-    chunk_ref(in.chunk);
+    if (in.len < SMALL_MAX) {
+        int r = slice_copy(slice_bytes(in), &in);
+
+        if (r < 0) {
+            return r;
+        }
+    } else {
+        chunk_ref(in.chunk);
+    }
     h->held[h->held_count++] = in;
     h->held_len += in.len;
     return proxy_session_pause(s, CLIENT, PROXY_PAUSE_WAIT, h->held_len > HELD_MAX);
 }
 
-int proxy_http_drop_held(struct proxy_session *s, int64_t now_ns)
+/* Of a head that is not whole; empty when it is, or there is none. */
+static struct bytes half_head(const struct proxy_session *s)
+{
+    return s->http->in_request || s->http->rest_kept
+               ? (struct bytes){ 0 }
+               : wire_http_head(s->http->reader[CLIENT]);
+}
+
+int proxy_http_keep_half_head(struct proxy_session *s, int64_t now_ns)
+{
+    struct slice copy;
+    int r;
+
+    if (half_head(s).len == 0) {
+        return 0;
+    }
+    r = slice_copy(half_head(s), &copy);
+    s->http->rest_kept = true;
+    if (r == 0) {
+        r = proxy_tap_raw(s->shared->tap, s->number, now_ns, CLIENT, copy);
+        chunk_unref(copy.chunk);
+    }
+    return r;
+}
+
+int proxy_http_keep_rest(struct proxy_session *s, int64_t now_ns)
 {
     struct proxy_http *h = s->http;
-    int r = 0;
+    int r = proxy_http_keep_half_head(s, now_ns);
 
     for (size_t i = 0; i < h->held_count; i++) {
         if (r == 0) {
@@ -141,6 +177,24 @@ int proxy_http_release(struct proxy_session *s, int64_t now_ns)
 
 /* ---- modes ---- */
 
+/* It turned out not to be HTTP. */
+static int pass_half_head(struct proxy_session *s, int64_t now_ns)
+{
+    struct slice copy;
+    int r;
+
+    if (half_head(s).len == 0) {
+        return 0;
+    }
+    r = slice_copy(half_head(s), &copy);
+    s->http->rest_kept = true;
+    if (r == 0) {
+        r = proxy_session_pass(s, CLIENT, copy, now_ns);
+        chunk_unref(copy.chunk);
+    }
+    return r;
+}
+
 int proxy_http_leave(struct proxy_session *s, bool is_websocket, uint8_t rsv,
                      int64_t now_ns)
 {
@@ -153,7 +207,10 @@ int proxy_http_leave(struct proxy_session *s, bool is_websocket, uint8_t rsv,
     if (is_websocket) {
         proxy_frames_init(s, rsv);
     }
-    r = pass_held(s, now_ns);
+    r = pass_half_head(s, now_ns);
+    if (r == 0) {
+        r = pass_held(s, now_ns);
+    }
     proxy_http_deinit(s);
     return r == 0 && fin ? pass_held_end(s, kind, now_ns) : r;
 }

@@ -126,38 +126,25 @@ static int request_head(struct proxy_session *s, int64_t now_ns)
                             : proxy_http_proceed(s, now_ns);
 }
 
-/* Keep on the tape what cannot be understood, and say so to the client. */
-static int refuse_bytes(struct proxy_session *s, const struct wire_http_event *bad,
-                        struct slice rest, int64_t now_ns)
-{
-    struct slice copy;
-    int r = proxy_http_hold(s, rest);
-
-    if (r == 0) {
-        r = slice_copy(wire_http_head(s->http->reader[CLIENT]), &copy);
-    }
-    if (r < 0) {
-        return r;
-    }
-    r = proxy_tap_raw(s->shared->tap, s->number, now_ns, CLIENT, copy);
-    chunk_unref(copy.chunk);
-    return r == 0 ? proxy_http_refuse(s, bad->status, bad->why, now_ns) : r;
-}
-
 int proxy_http_refuse(struct proxy_session *s, unsigned status, const char *why,
                       int64_t now_ns)
 {
+    int r = proxy_http_keep_half_head(s, now_ns);
+
     s->http->refuse_status = status;
     s->http->refuse_why = why;
     s->http->wait = PROXY_WAIT_REFUSE;
-    return proxy_http_refuse_due(s, now_ns);
+    return r == 0 ? proxy_http_refuse_due(s, now_ns) : r;
 }
 
 /* The backend has answered what it got of the request: there is nothing to add. */
 static int hang_up(struct proxy_session *s, int64_t now_ns)
 {
-    int r = proxy_session_end_out(s, CLIENT, CAPTURE_END_FIN, now_ns);
+    int r = proxy_tap_note(s->shared->tap, s->number, now_ns, s->http->refuse_why);
 
+    if (r == 0) {
+        r = proxy_session_end_out(s, CLIENT, CAPTURE_END_FIN, now_ns);
+    }
     if (r == 0) {
         r = proxy_session_end_out(s, SERVER, CAPTURE_END_FIN, now_ns);
     }
@@ -177,7 +164,7 @@ int proxy_http_refuse_due(struct proxy_session *s, int64_t now_ns)
     if (before > 0 && h->exchange_count == 0) {
         return hang_up(s, now_ns);
     }
-    if (before > 0 && h->answers_told && !wire_http_idle(h->reader[SERVER])) {
+    if (before > 0 && h->in_answer) {
         return proxy_session_end_out(s, SERVER, CAPTURE_END_FIN, now_ns);
     }
     return proxy_answer(s, h->refuse_status, h->refuse_why, now_ns);
@@ -195,6 +182,15 @@ static void wait_for_switch(struct proxy_http *h)
     }
     last->is_switch = true;
     h->wait = PROXY_WAIT_SWITCH;
+}
+
+/* It and all behind it is kept on the tape, and goes nowhere. */
+static int refuse_bytes(struct proxy_session *s, const struct wire_http_event *bad,
+                        struct slice rest, int64_t now_ns)
+{
+    int r = proxy_http_hold(s, rest);
+
+    return r == 0 ? proxy_http_refuse(s, bad->status, bad->why, now_ns) : r;
 }
 
 /* What the reader found at the front of `rest`; `used` bytes of it belong to it. 1:

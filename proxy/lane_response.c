@@ -50,10 +50,16 @@ static int pass_head(struct proxy_session *s, struct bytes head, unsigned status
     return r;
 }
 
-static bool opens_websocket(const struct proxy_session *s)
+/* A 101 that names another protocol than the one asked for is a tunnel. */
+static bool opens_websocket(const struct proxy_session *s, struct bytes head,
+                            const struct wire_head *h)
 {
-    return s->http->status == 101 && s->http->exchange_count > 0 &&
-           s->http->exchanges[0].is_websocket;
+    struct wire_field upgrade;
+
+    return h->status == 101 && s->http->exchange_count > 0 &&
+           s->http->exchanges[0].is_websocket &&
+           (!wire_head_find(head, h, "Upgrade", &upgrade) ||
+            wire_handshake_agrees(head, h));
 }
 
 static int response_head(struct proxy_session *s, uint8_t *rsv, int64_t now_ns)
@@ -65,9 +71,11 @@ static int response_head(struct proxy_session *s, uint8_t *rsv, int64_t now_ns)
     assert(r == 0);
     s->http->status = h.status;
     s->http->body_kept[SERVER] = 0;
+    s->http->in_answer = h.status >= 200;
+    s->http->opens_websocket = opens_websocket(s, head, &h);
     *rsv = h.status == 101 ? rsv_of(head, &h) : 0;
     r = pass_head(s, head, h.status, now_ns);
-    return r == 0 && s->faults != NULL && opens_websocket(s)
+    return r == 0 && s->faults != NULL && s->http->opens_websocket
                ? proxy_faults_open(s, head)
                : r;
 }
@@ -103,7 +111,7 @@ int proxy_http_response_done(struct proxy_session *s, int64_t now_ns)
     struct proxy_http *h = s->http;
     bool was_switch;
 
-    h->answers_told = false;
+    h->in_answer = false;
     if (h->status >= 100 && h->status < 200) {
         return 0;
     }
@@ -150,12 +158,25 @@ static int response_bad(struct proxy_session *s, const char *why, struct slice r
 static int switched(struct proxy_session *s, uint8_t rsv, struct slice rest,
                     int64_t now_ns)
 {
-    int r = proxy_http_leave(s, opens_websocket(s), rsv, now_ns);
+    int r = proxy_http_leave(s, s->http->opens_websocket, rsv, now_ns);
 
     if (r == 0 && s->stop_wanted) {
         r = proxy_session_stop_now(s, now_ns);
     }
     return r == 0 && rest.len > 0 ? proxy_session_pass(s, SERVER, rest, now_ns) : r;
+}
+
+/* What the next answer is to: blank lines before it do not count, so it is said anew
+ * until its head is there. */
+static void tell_reader(struct proxy_session *s)
+{
+    static const struct proxy_exchange none;
+    const struct proxy_exchange *x =
+        s->http->exchange_count > 0 ? &s->http->exchanges[0] : &none;
+
+    if (!s->http->in_answer) {
+        wire_http_answers(s->http->reader[SERVER], x->is_head, x->is_connect);
+    }
 }
 
 int proxy_http_pass_server(struct proxy_session *s, struct slice in, int64_t now_ns)
@@ -169,14 +190,7 @@ int proxy_http_pass_server(struct proxy_session *s, struct slice in, int64_t now
         struct slice rest = proxy_slice_rest(in, at);
         size_t used;
 
-        if (!s->http->answers_told && rest.len > 0) {
-            struct proxy_exchange none = { 0 };
-            struct proxy_exchange *x =
-                s->http->exchange_count > 0 ? &s->http->exchanges[0] : &none;
-
-            wire_http_answers(s->http->reader[SERVER], x->is_head, x->is_connect);
-            s->http->answers_told = true;
-        }
+        tell_reader(s);
         r = wire_http_next(s->http->reader[SERVER], slice_bytes(rest), &used, &ev);
         if (r < 0) {
             return r;

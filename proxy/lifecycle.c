@@ -89,6 +89,9 @@ static int finish(struct proxy_session *s, int64_t now_ns)
                  (unsigned long long)s->late_dropped);
         r = proxy_tap_note(s->shared->tap, s->number, now_ns, text);
     }
+    if (r == 0 && s->http != NULL) {
+        r = proxy_http_keep_rest(s, now_ns);
+    }
     if (r == 0 && s->opened) {
         r = record_end(s, CLIENT, now_ns);
     }
@@ -164,7 +167,7 @@ int proxy_session_drain(struct proxy_session *s, enum capture_end kind, int64_t 
         r = proxy_session_output(s, PROXY_RESET, SERVER);
     }
     if (r == 0 && s->http != NULL) {
-        r = proxy_http_drop_held(s, now_ns);
+        r = proxy_http_keep_rest(s, now_ns);
     }
     proxy_session_move(s, PROXY_DRAINING);
     return r == 0 ? proxy_session_settle(s, now_ns) : r;
@@ -273,6 +276,19 @@ int proxy_session_stop(struct proxy_session *s, unsigned code, const char *reaso
     }
     return r == 0 ? proxy_session_arm(s) : r;
 }
+void proxy_session_abandon(struct proxy_session *s, enum capture_end kind,
+                           int64_t now_ns)
+{
+    if (s->state == PROXY_DONE) {
+        return;
+    }
+    s->ended_by = (uint8_t)kind;
+    if (s->opened && record_end(s, CLIENT, now_ns) == 0) {
+        record_end(s, SERVER, now_ns);
+    }
+    s->state = PROXY_DONE;
+}
+
 /* The peer is gone in both directions: so is everything said to it. */
 static int broken(struct proxy_session *s, enum side side, int64_t now_ns)
 {
@@ -305,7 +321,11 @@ static int end_of_direction(struct proxy_session *s, enum side side,
         s->http->fin_kind = kind;
         break;
     case PROXY_OPEN:
-        if (side == CLIENT && s->http != NULL && s->http->held_count > 0) {
+        if (side == CLIENT && s->http != NULL && s->http->wait == PROXY_WAIT_SWITCH) {
+            r = proxy_http_keep_rest(s, now_ns); /* it did not wait for the answer */
+        }
+        if (r == 0 && side == CLIENT && s->http != NULL && s->http->held_count > 0 &&
+            s->http->wait != PROXY_WAIT_REFUSE) {
             s->http->fin_held = true;
             s->http->fin_kind = kind;
             break;
@@ -321,6 +341,12 @@ static int end_of_direction(struct proxy_session *s, enum side side,
     return r == 0 ? proxy_session_settle(s, now_ns) : r;
 }
 
+static bool is_ours(enum capture_end kind)
+{
+    return kind == CAPTURE_END_TIMEOUT || kind == CAPTURE_END_STOP ||
+           kind == CAPTURE_END_FAULT;
+}
+
 int proxy_session_ended(struct proxy_session *s, enum side side, enum capture_end kind,
                         const char *text, int64_t now_ns)
 {
@@ -331,11 +357,10 @@ int proxy_session_ended(struct proxy_session *s, enum side side, enum capture_en
         return 0;
     }
     s->legs[side].ended_in = true;
-    r = proxy_tap_end(s->shared->tap, s->number, now_ns,
-                      &(struct proxy_tap_end){ .side = side,
-                                               .kind = kind,
-                                               .by_wstape = kind == CAPTURE_END_TIMEOUT,
-                                               .text = text });
+    r = proxy_tap_end(
+        s->shared->tap, s->number, now_ns,
+        &(struct proxy_tap_end){
+            .side = side, .kind = kind, .by_wstape = is_ours(kind), .text = text });
     if (r < 0) {
         return r;
     }
@@ -352,12 +377,11 @@ int proxy_session_fin_from(struct proxy_session *s, enum side from,
 {
     int r = 0;
 
-    if (from == CLIENT && s->http != NULL && s->http->wait == PROXY_WAIT_REFUSE) {
-        return 0; /* what is refused does not pass, its end no more than itself */
-    }
     switch ((enum proxy_mode)s->mode) {
     case PROXY_HTTP:
-        r = proxy_http_finish(s, from, now_ns);
+        if (from == SERVER || s->http->wait != PROXY_WAIT_REFUSE) {
+            r = proxy_http_finish(s, from, now_ns);
+        }
         break;
     case PROXY_FRAMES:
         r = proxy_frames_finish(s, from, now_ns);

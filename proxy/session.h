@@ -72,6 +72,11 @@ int proxy_session_connected(struct proxy_session *s,
  * PROXY_HIGH_WATER upwards or has drained again. */
 int proxy_session_queued(struct proxy_session *s, enum side side, size_t len);
 
+/* The caller ends both sides at once, for reasons of its own: ends are recorded, as far
+ * as there is memory, and the session is done. */
+void proxy_session_abandon(struct proxy_session *s, enum capture_end kind,
+                           int64_t now_ns);
+
 /* The time of the last WAKE has come. */
 int proxy_session_wake(struct proxy_session *s, int64_t now_ns);
 

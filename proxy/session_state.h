@@ -91,8 +91,10 @@ struct proxy_http {
     uint32_t last_number;
     uint64_t body_kept[2]; /* bytes of the current body on the tape */
     unsigned status;       /* of the answer in progress */
-    bool answers_told;     /* the reader knows what the next answer is to */
+    bool in_answer;        /* the head of a final answer has passed, its end has not */
     bool in_request;       /* its head has passed, its end has not */
+    bool opens_websocket;  /* the answer in progress does */
+    bool rest_kept;        /* the client's half head is on the tape */
     enum proxy_wait wait;
     bool fin_held; /* the client ended while its input was held */
     enum capture_end fin_kind;
@@ -194,8 +196,9 @@ int proxy_http_refuse(struct proxy_session *s, unsigned status, const char *why,
                       int64_t now_ns);
 /* The requests before it are answered. */
 int proxy_http_refuse_due(struct proxy_session *s, int64_t now_ns);
-/* It will never be processed: keep it on the tape as it came. */
-int proxy_http_drop_held(struct proxy_session *s, int64_t now_ns);
+/* What the client sent and was not passed on will not be: keep it on the tape. */
+int proxy_http_keep_rest(struct proxy_session *s, int64_t now_ns);
+int proxy_http_keep_half_head(struct proxy_session *s, int64_t now_ns);
 /* Why the client waited is over: process what was held. */
 int proxy_http_release(struct proxy_session *s, int64_t now_ns);
 /* The input from a side is over: keep and pass on what the reader still holds. */
