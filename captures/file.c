@@ -34,12 +34,22 @@ static int make_file(int fd, struct file **out)
     return 0;
 }
 
-/* Wait until a descriptor that somebody made non-blocking takes bytes again. */
+enum { PATIENCE_MS = 2000 };
+
+/* Wait until a pipe takes bytes again. A signal means that somebody wants an end of it:
+ * then only a little longer. */
 static int wait_writable(int fd)
 {
     struct pollfd p = { .fd = fd, .events = POLLOUT };
+    int n = poll(&p, 1, -1);
 
-    return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+    if (n < 0 && errno == EINTR) {
+        n = poll(&p, 1, PATIENCE_MS);
+        if (n == 0) {
+            return -EINTR;
+        }
+    }
+    return n < 0 ? -errno : 0;
 }
 
 static int write_some(int fd, const struct iovec *iov, int count, size_t *wrote)
@@ -101,6 +111,18 @@ static int cut(void *object, uint64_t to_len)
     return ftruncate(f->fd, to) < 0 || lseek(f->fd, to, SEEK_SET) < 0 ? -errno : 0;
 }
 
+/* A pipe of our own sharing: it may be non-blocking without others noticing, so that a
+ * reader that has stopped cannot make us deaf to signals. -1 when stdout is no pipe. */
+static int open_pipe_again(void)
+{
+    struct stat s;
+
+    if (fstat(STDOUT_FILENO, &s) < 0 || !S_ISFIFO(s.st_mode)) {
+        return -1;
+    }
+    return open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
 static int open_stdout(int *out, struct err *e)
 {
     if (isatty(STDOUT_FILENO)) {
@@ -109,7 +131,10 @@ static int open_stdout(int *out, struct err *e)
             "stdout is a terminal, and a tape is not text: redirect it, or name "
             "a file with -o");
     }
-    *out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    *out = open_pipe_again();
+    if (*out < 0) {
+        *out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    }
     return *out < 0 ? err_set(e, -errno, "stdout: %s", strerror(errno)) : 0;
 }
 

@@ -262,8 +262,12 @@ static void synced(void *owner, int r)
     struct cli_recorder *rec = owner;
 
     rec->syncing = false;
-    if (r < 0) {
-        fprintf(stderr, "wstape: fdatasync of the tape failed: %s\n", strerror(-r));
+    if (r == 0 || rec->sync_timer == NULL) {
+        return;
+    }
+    fprintf(stderr, "wstape: fdatasync of the tape failed: %s\n", strerror(-r));
+    if (rec->config.policy == CAPTURE_STOP) {
+        proxy_server_tape_failed(rec->server, r);
     }
 }
 

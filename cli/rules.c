@@ -71,6 +71,22 @@ static int gather(const struct cli_recorder_config *c, struct sources *s, struct
     return r;
 }
 
+/* A rule that can never act is an error, like any other contradiction. */
+static int check_tls(const struct cli_recorder_config *c,
+                     const struct inject_rules *rules, struct err *e)
+{
+    bool listens_tls =
+        strncmp(c->listen, "wss:", 4) == 0 || strncmp(c->listen, "https:", 6) == 0;
+
+    for (size_t i = 0; i < rules->count && !listens_tls; i++) {
+        if (rules->at[i].act.action == INJECT_TLS) {
+            return err_set(e, -EINVAL, "rule \"%s\": tls needs --listen wss://...",
+                           rules->at[i].name);
+        }
+    }
+    return 0;
+}
+
 static int build(const struct cli_recorder_config *c, struct inject_rules **out,
                  struct err *e)
 {
@@ -86,6 +102,12 @@ static int build(const struct cli_recorder_config *c, struct inject_rules **out,
             err_set(e, r, "%u error%s in the rules", count, count == 1 ? "" : "s");
         } else if (r < 0) {
             err_set(e, r, "the rules: %s", strerror(-r));
+        }
+    }
+    if (r == 0) {
+        r = check_tls(c, *out, e);
+        if (r < 0) {
+            inject_rules_free(*out);
         }
     }
     buf_deinit(&errors);
@@ -159,7 +181,8 @@ bool cli_rules_reload(const struct cli_recorder_config *c, struct inject_plan *p
         fprintf(stderr, "wstape: SIGHUP: out of memory: the rules stay as they were\n");
         return false;
     }
-    fprintf(stderr, "wstape: SIGHUP: %zu rules from now on\n", inject_plan_count(plan));
+    fprintf(stderr, "wstape: SIGHUP: %zu rule%s from now on\n", inject_plan_count(plan),
+            inject_plan_count(plan) == 1 ? "" : "s");
     return true;
 }
 

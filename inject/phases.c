@@ -145,6 +145,9 @@ bool inject_cares(struct inject_connection *c, enum side from)
 {
     const struct inject_rules *rules = c->plan->rules;
 
+    if (inject_connection_fit(c) < 0) {
+        return false;
+    }
     for (size_t i = 0; i < rules->count; i++) {
         const struct inject_rule *r = &rules->at[i];
 

@@ -37,6 +37,11 @@ uint64_t inject_plan_seed(const struct inject_plan *p)
     return p->seed;
 }
 
+unsigned inject_plan_generation(const struct inject_plan *p)
+{
+    return p->generation;
+}
+
 size_t inject_plan_count(const struct inject_plan *p)
 {
     return p->rules->count;

@@ -19,6 +19,9 @@ struct inject_plan *inject_plan_new(struct inject_rules *rules, uint64_t seed,
 void inject_plan_free(struct inject_plan *p); /* takes NULL */
 uint64_t inject_plan_seed(const struct inject_plan *p);
 
+/* Moves on with every reload. */
+unsigned inject_plan_generation(const struct inject_plan *p);
+
 /* Put other rules in place of the plan's (SIGHUP). Counts of rules that keep their name
  * go on; connections that are open see the new rules from their next event on. Takes
  * `rules` over. -ENOMEM. */

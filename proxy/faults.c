@@ -321,7 +321,8 @@ int proxy_faults_request_due(struct proxy_session *s, int64_t now_ns)
 
 /* ---- the open WebSocket ---- */
 
-static int open_lane(struct proxy_session *s, enum side from)
+/* `late`: messages have passed that an inflater with context takeover would need. */
+static int open_lane(struct proxy_session *s, enum side from, bool late)
 {
     struct proxy_held *h = &s->faults->held[from];
     const struct wire_deflate_params *d = &s->faults->deflate;
@@ -331,10 +332,11 @@ static int open_lane(struct proxy_session *s, enum side from)
         from == CLIENT ? d->client_no_context_takeover : d->server_no_context_takeover;
 
     h->cares = inject_cares(s->faults->connection, from);
-    if (!h->cares || !d->agreed) {
+    if (!h->cares || !d->agreed || h->inflates) {
         return 0;
     }
     h->inflates = true;
+    h->failed = late && !fresh;
     h->inflate = wire_inflate_new(bits, fresh);
     h->deflate = wire_deflate_new(bits, fresh);
     return h->inflate == NULL || h->deflate == NULL ? -ENOMEM : 0;
@@ -349,8 +351,21 @@ int proxy_faults_open(struct proxy_session *s, struct bytes response)
     if (wire_head_parse(response, false, &h) == 0) {
         wire_handshake_extensions(response, &h, &s->faults->deflate, &others);
     }
-    r = open_lane(s, CLIENT);
-    return r == 0 ? open_lane(s, SERVER) : r;
+    s->faults->generation = inject_plan_generation(s->shared->plan);
+    r = open_lane(s, CLIENT, false);
+    return r == 0 ? open_lane(s, SERVER, false) : r;
+}
+
+int proxy_faults_reopen(struct proxy_session *s)
+{
+    int r;
+
+    if (s->faults->generation == inject_plan_generation(s->shared->plan)) {
+        return 0;
+    }
+    s->faults->generation = inject_plan_generation(s->shared->plan);
+    r = open_lane(s, CLIENT, true);
+    return r == 0 ? open_lane(s, SERVER, true) : r;
 }
 
 /* ---- ends ---- */

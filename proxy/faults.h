@@ -84,7 +84,8 @@ struct proxy_faults {
     struct proxy_shape shapes[2];
     struct inject_verdict verdict;
     struct wire_deflate_params deflate;
-    int64_t accept_at; /* hang, accept_delay: when the client is let in */
+    unsigned generation; /* of the plan that the lanes were opened for */
+    int64_t accept_at;   /* hang, accept_delay: when the client is let in */
     enum proxy_tls_fault accept_tls;
     int64_t request_at; /* hang, handshake_delay: when the request goes on */
     const struct inject_rule *request_rule; /* status, reset: what then happens to it */
@@ -126,6 +127,9 @@ int proxy_faults_request_due(struct proxy_session *s, int64_t now_ns);
 
 /* The WebSocket is open: which messages are looked at. */
 int proxy_faults_open(struct proxy_session *s, struct bytes response);
+
+/* The plan has changed while the connection is open: look again. */
+int proxy_faults_reopen(struct proxy_session *s);
 
 /* End the connection as a rule wants it: a close frame to the side that would have got
  * the message, or no close frame at all. */

@@ -10,6 +10,7 @@ enum {
     NO_KIND = 0,
     NO_STATUS_RECEIVED = 1005, /* must not be on the wire (RFC 6455, 7.4.1) */
     MESSAGE_TOO_BIG = 1009,
+    RECODE_MAX = 64 * 1024 * 1024, /* bytes of a message that is only compressed anew */
 };
 
 static struct proxy_held *held_of(const struct proxy_session *s, enum side from)
@@ -166,7 +167,8 @@ struct judged {
     struct proxy_gather *gather;
     struct bytes payload; /* decoded */
     bool compressed;
-    bool opaque; /* could not be decoded */
+    bool opaque;   /* could not be decoded */
+    bool oversize; /* too large for the rules */
     int64_t now_ns;
 };
 
@@ -276,6 +278,29 @@ static int perform(struct proxy_session *s, const struct judged *j, struct bytes
     return r;
 }
 
+/* The message itself, in whatever way its direction goes by now. */
+static int pass_as_it_is(struct proxy_session *s, const struct judged *j)
+{
+    struct inject_out out = { .kind = j->kind, .original = true };
+    struct buf wire = { 0 };
+    int r;
+
+    if (!held_of(s, j->from)->recodes || !j->compressed || j->opaque) {
+        return queue(s, j->from, buf_bytes(&j->gather->raw), j->now_ns, true,
+                     j->now_ns);
+    }
+    r = proxy_resend(s, j->from, &out, j->payload, true, &wire);
+    if (r == 0) {
+        r = proxy_tap_sent(s->shared->tap, s->number, j->now_ns, side_other(j->from),
+                           "recompressed", buf_bytes(&wire));
+    }
+    if (r == 0) {
+        r = queue(s, j->from, buf_bytes(&wire), j->now_ns, true, j->now_ns);
+    }
+    buf_deinit(&wire);
+    return r;
+}
+
 /* What cannot be decoded is passed as it came; the rules that might have held are
  * named. */
 static int pass_unjudged(struct proxy_session *s, const struct judged *j)
@@ -285,27 +310,27 @@ static int pass_unjudged(struct proxy_session *s, const struct judged *j)
                                       proxy_faults_time(s, j->now_ns), fired);
     int r = 0;
 
-    if (held_of(s, j->from)->recodes && (j->gather->first & WIRE_RSV1) != 0) {
+    if (j->opaque && held_of(s, j->from)->recodes &&
+        (j->gather->first & WIRE_RSV1) != 0) {
         return proxy_faults_close(s, j->from, MESSAGE_TOO_BIG,
                                   "a message too large for the rules (--max-message)",
                                   j->now_ns);
     }
     for (size_t i = 0; r == 0 && i < count; i++) {
-        if (j->opaque) {
+        if (j->opaque && !j->oversize) {
             fired[i].why = "the message cannot be decompressed";
         }
         r = proxy_faults_record(s, &fired[i], j->from, j->kind, j->now_ns);
     }
-    return r == 0 ? queue(s, j->from, buf_bytes(&j->gather->raw), j->now_ns, true,
-                          j->now_ns)
-                  : r;
+    return r == 0 ? pass_as_it_is(s, j) : r;
 }
 
 /* Decode a compressed payload onto `plain`. */
 static int decode(struct proxy_session *s, struct judged *j, struct buf *plain)
 {
     struct proxy_held *h = held_of(s, j->from);
-    uint64_t limit = inject_max_message(s->faults->connection);
+    uint64_t limit =
+        h->recodes ? RECODE_MAX : inject_max_message(s->faults->connection);
     int r;
 
     if (!j->compressed) {
@@ -320,6 +345,8 @@ static int decode(struct proxy_session *s, struct judged *j, struct buf *plain)
         h->failed = true;
     }
     j->opaque = r > 0;
+    j->oversize = r == WIRE_INFLATE_LIMIT ||
+                  plain->len > inject_max_message(s->faults->connection);
     j->payload = buf_bytes(plain);
     return r < 0 ? r : 0;
 }
@@ -333,7 +360,7 @@ static int judge(struct proxy_session *s, struct judged *j)
     j->compressed = s->faults->deflate.agreed && (j->gather->first & WIRE_RSV1) != 0 &&
                     (j->kind & (INJECT_TEXT | INJECT_BINARY)) != 0;
     r = decode(s, j, &plain);
-    if (r == 0 && j->opaque) {
+    if (r == 0 && (j->opaque || j->oversize)) {
         r = pass_unjudged(s, j);
     } else if (r == 0) {
         r = inject_on_message(s->faults->connection, j->from, j->kind, j->payload,
@@ -393,8 +420,12 @@ int proxy_held_begin(struct proxy_session *s, enum side from, bool *held,
     uint8_t first = s->lanes[from].frame.first;
     struct proxy_gather *g = gather_of(s, from);
     unsigned kind = kind_of(first);
+    int r = proxy_faults_reopen(s);
 
     *held = false;
+    if (r < 0) {
+        return r;
+    }
     if (!h->cares || s->state != PROXY_OPEN) {
         return 0;
     }
@@ -407,8 +438,7 @@ int proxy_held_begin(struct proxy_session *s, enum side from, bool *held,
         return 0;
     }
     if (g->on) { /* a new message inside a fragmented one: nobody can judge that */
-        int r = proxy_held_finish(s, from, now_ns);
-
+        r = proxy_held_finish(s, from, now_ns);
         if (r < 0) {
             return r;
         }
@@ -431,9 +461,15 @@ int proxy_held_header(struct proxy_session *s, enum side from)
     return buf_put(&gather_of(s, from)->raw, bytes_make(raw, len));
 }
 
-static bool too_large(const struct proxy_session *s, const struct proxy_gather *g)
+/* A compressed message has to be inflated whole, if only for those after it. */
+static bool too_large(const struct proxy_session *s, enum side from,
+                      const struct proxy_gather *g)
 {
-    return g->payload.len > inject_max_message(s->faults->connection);
+    uint64_t limit = held_of(s, from)->inflates
+                         ? RECODE_MAX
+                         : inject_max_message(s->faults->connection);
+
+    return g->payload.len > limit;
 }
 
 /* It is given up while it still arrives: the rest passes unheld. */
@@ -472,7 +508,7 @@ int proxy_held_payload(struct proxy_session *s, enum side from, struct bytes wir
 
         wire_mask(lane->frame.mask, lane->payload_at, at, at, wire.len);
     }
-    return r == 0 && too_large(s, g) ? give_up(s, from, g, now_ns) : r;
+    return r == 0 && too_large(s, from, g) ? give_up(s, from, g, now_ns) : r;
 }
 
 int proxy_held_end(struct proxy_session *s, enum side from, int64_t now_ns)

@@ -27,7 +27,7 @@ void proxy_pair_client_facts(struct proxy_pair *p, struct proxy_addresses *a,
     leg_facts(p, CLIENT, tls, out);
 }
 
-void proxy_pair_client_ready(struct proxy_pair *p)
+static void open_client(struct proxy_pair *p)
 {
     struct proxy_addresses a;
     struct capture_tls tls = { 0 };
@@ -36,6 +36,15 @@ void proxy_pair_client_ready(struct proxy_pair *p)
     p->ready[CLIENT] = true;
     proxy_pair_client_facts(p, &a, &tls, &facts);
     proxy_pair_check(p, proxy_session_opened(p->session, &facts, proxy_pair_now(p)));
+}
+
+void proxy_pair_client_ready(struct proxy_pair *p)
+{
+    if (p->refused) {
+        proxy_pair_client_refused(p, 503, "too many connections (--max-connections)");
+        return;
+    }
+    open_client(p);
 }
 
 void proxy_pair_client_refused(struct proxy_pair *p, unsigned status, const char *why)

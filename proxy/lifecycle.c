@@ -153,6 +153,17 @@ int proxy_session_settle(struct proxy_session *s, int64_t now_ns)
     return finish(s, now_ns);
 }
 
+/* A side that has ended will not answer our last word: nothing is waited for. */
+static int end_answered(struct proxy_session *s, enum side side)
+{
+    const struct proxy_leg *leg = &s->legs[side];
+
+    if (!leg->ended_in || (leg->close_wanted && !leg->close_passed)) {
+        return 0;
+    }
+    return proxy_session_end_out_now(s, side, CAPTURE_END_FIN);
+}
+
 int proxy_session_drain(struct proxy_session *s, enum capture_end kind, int64_t now_ns)
 {
     int r = 0;
@@ -162,6 +173,9 @@ int proxy_session_drain(struct proxy_session *s, enum capture_end kind, int64_t 
     s->deadline_at = after(now_ns, s->shared->config->linger_ns);
     for (int side = CLIENT; side <= SERVER && r == 0; side++) {
         r = proxy_session_pause(s, (enum side)side, PROXY_PAUSE_ALL, false);
+    }
+    for (int side = CLIENT; side <= SERVER && r == 0; side++) {
+        r = end_answered(s, (enum side)side);
     }
     if (r == 0 && s->state == PROXY_CONNECTING) {
         r = proxy_session_output(s, PROXY_RESET, SERVER);

@@ -19,6 +19,7 @@ int64_t proxy_pair_now(const struct proxy_pair *p)
 static void free_if_gone(struct proxy_pair *p)
 {
     struct proxy_server *s = p->server;
+    bool refused = p->refused;
 
     if (p->streams[CLIENT] != NULL || p->streams[SERVER] != NULL || !p->closing) {
         return;
@@ -30,7 +31,7 @@ static void free_if_gone(struct proxy_pair *p)
     buf_deinit(&p->early);
     list_remove(&p->node);
     alloc_free(p);
-    proxy_server_pair_gone(s);
+    proxy_server_pair_gone(s, refused);
 }
 
 static void cancel_connect(struct proxy_pair *p)
@@ -43,6 +44,11 @@ static void cancel_connect(struct proxy_pair *p)
 
 void proxy_pair_abort(struct proxy_pair *p)
 {
+    if (!p->closing) {
+        proxy_session_abandon(
+            p->session, p->server->stopping ? CAPTURE_END_STOP : CAPTURE_END_ERROR,
+            proxy_pair_now(p));
+    }
     p->closing = true;
     cancel_connect(p);
     for (int side = CLIENT; side <= SERVER; side++) {
@@ -390,9 +396,10 @@ static void accept_client(struct proxy_pair *p)
     struct capture_tls tls = { 0 };
     struct proxy_leg_facts facts;
 
-    if (p->server->open > p->server->config.max_connections) {
-        p->let_in = true;
-        proxy_pair_client_refused(p, 503, "too many connections (--max-connections)");
+    if (p->server->open - p->server->refused > p->server->config.max_connections) {
+        p->refused = true;
+        p->server->refused++;
+        let_in(p, PROXY_TLS_SOUND);
         return;
     }
     proxy_pair_client_facts(p, &a, &tls, &facts);
@@ -432,6 +439,11 @@ void proxy_pair_stop(struct proxy_pair *p, unsigned code, const char *reason)
     uint8_t mask[4];
 
     if (p->closing) {
+        return;
+    }
+    if (p->tls[CLIENT] != NULL && !p->ready[CLIENT]) {
+        proxy_pair_leg_ended(p, CLIENT, CAPTURE_END_STOP,
+                             "stopped in the TLS handshake");
         return;
     }
     if (random_fill(mask, sizeof(mask)) < 0 ||

@@ -11,6 +11,7 @@ enum { CLOSE_GOING_AWAY = 1001, CLOSE_INTERNAL_ERROR = 1011 };
 
 /* When the port is taken by somebody else while a rule refused. */
 static const int64_t LISTEN_RETRY_NS = INT64_C(200000000);
+static const int64_t LOOK_AGAIN_NS = INT64_C(3600000000000);
 
 static void say(struct proxy_server *s, const char *text)
 {
@@ -30,9 +31,10 @@ static void tell_stopped(struct proxy_server *s)
     s->config.stopped(s->config.owner);
 }
 
-void proxy_server_pair_gone(struct proxy_server *s)
+void proxy_server_pair_gone(struct proxy_server *s, bool refused)
 {
     s->open--;
+    s->refused -= refused;
     tell_stopped(s);
 }
 
@@ -84,9 +86,11 @@ static void tape_failed(struct proxy_server *s, int error)
     drop_sends(s);
     snprintf(reason, sizeof(reason), "tape failed: %s", strerror(-error));
     snprintf(text, sizeof(text),
-             "the tape cannot be written (%s): closing all connections with 1011; free "
-             "some space, or use --on-write-error pass",
-             strerror(-error));
+             "the tape cannot be written (%s): closing all connections with 1011%s",
+             strerror(-error),
+             error == -ENOSPC || error == -EDQUOT
+                 ? "; free some space, or use --on-write-error pass"
+                 : "");
     say(s, text);
     stop_listening(s);
     for (struct list *n = s->pairs.next; n != &s->pairs; n = n->next) {
@@ -213,9 +217,9 @@ static void check_refusal(void *owner)
         return;
     }
     refuses = inject_plan_refuses(s->plan, now_ns - s->tap.origin_ns, &until, &rule);
-    if (until != INT64_MAX) {
-        net_timer_at(s->refuse_timer, s->tap.origin_ns + until);
-    }
+    /* With nobody listening the timer keeps the loop alive. */
+    net_timer_at(s->refuse_timer, until == INT64_MAX ? now_ns + LOOK_AGAIN_NS
+                                                     : s->tap.origin_ns + until);
     if (refuses && s->listener != NULL) {
         net_listener_free(s->listener);
         s->listener = NULL;
@@ -303,6 +307,13 @@ void proxy_server_free(struct proxy_server *s)
 const struct wire_url *proxy_server_url(const struct proxy_server *s)
 {
     return &s->config.proxy.listen;
+}
+
+void proxy_server_tape_failed(struct proxy_server *s, int error)
+{
+    if (s->tap.block != NULL) {
+        tape_failed(s, error);
+    }
 }
 
 void proxy_server_stop(struct proxy_server *s, const char *reason)

@@ -51,6 +51,9 @@ void proxy_server_free(struct proxy_server *s);
 /* The URL it listens on, port included; its lifetime is the server's. */
 const struct wire_url *proxy_server_url(const struct proxy_server *s);
 
+/* The tape cannot be relied on (a sync failed): as if writing it had failed. */
+void proxy_server_tape_failed(struct proxy_server *s, int error);
+
 /* Stop accepting, close WebSockets with 1001, let HTTP exchanges finish, within the
  * linger time. A second call does it now. */
 void proxy_server_stop(struct proxy_server *s, const char *reason);

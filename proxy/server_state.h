@@ -31,6 +31,7 @@ struct proxy_server {
     struct buf plain, cipher; /* scratch for TLS */
     uint32_t accepted;
     uint32_t open;
+    uint32_t refused; /* of these: turned away, not gone yet */
     int tape_error;
     bool stopping;
     bool stopped_told;
@@ -55,6 +56,7 @@ struct proxy_pair {
     bool ready[2];    /* the leg is open: TLS done, the session told */
     bool ended[2];    /* the session was told that the leg's input is over */
     bool let_in;
+    bool refused;   /* over --max-connections: gets 503, TLS first */
     bool tls_abort; /* a rule ends the client's TLS handshake half-way */
     bool closing;
     size_t last_queued; /* while closing: at the last look */
@@ -107,6 +109,6 @@ int proxy_pair_send_cipher(struct proxy_pair *p, enum side side);
 /* ---- server.c ---- */
 
 /* A pair is gone. */
-void proxy_server_pair_gone(struct proxy_server *s);
+void proxy_server_pair_gone(struct proxy_server *s, bool refused);
 
 #endif
