@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SIGNALS = 3 };
+enum { SIGNALS = 5 };
 
 /* One `wstape record` or `wstape inject`, from its options to its exit status. */
 struct run {
@@ -122,13 +122,27 @@ static bool command_has_it(int number)
            tcgetpgrp(STDIN_FILENO) == getpgrp();
 }
 
+/* SIGHUP with a rule file reads it again, SIGUSR1 and 2 are the command's alone. */
+static bool means_no_end(struct run *run, int number)
+{
+    if (number == SIGHUP && run->options.config.faults_file != NULL) {
+        cli_recorder_reload(run->recorder);
+        return true;
+    }
+    if (number != SIGUSR1 && number != SIGUSR2) {
+        return false;
+    }
+    if (run->child != NULL) {
+        net_child_kill(run->child, number);
+    }
+    return true;
+}
+
 static void on_signal(void *owner, int number)
 {
     struct run *run = owner;
-    const char *name = number == SIGINT ? "SIGINT" : "SIGTERM";
 
-    if (number == SIGHUP && run->options.config.faults_file != NULL) {
-        cli_recorder_reload(run->recorder);
+    if (means_no_end(run, number)) {
         return;
     }
     run->signals_seen++;
@@ -136,12 +150,14 @@ static void on_signal(void *owner, int number)
         if (!command_has_it(number)) {
             net_child_kill(run->child, number);
         }
+        fprintf(stderr, "wstape: the command was told (SIG%s); once more kills it\n",
+                sigabbrev_np(number));
         return; /* the command's end stops the recording */
     }
     if (run->child != NULL) {
         net_child_kill(run->child, SIGKILL);
     }
-    stop(run, name);
+    stop(run, number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP");
 }
 
 static void command_done(void *owner, int status, int signal)
@@ -196,7 +212,7 @@ static int start_command(struct run *run, struct err *e)
 
 static int start(struct run *run, struct err *e)
 {
-    static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+    static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 };
     int r = cli_recorder_new(run->loop, &run->options.config, &run->recorder, e);
 
     if (r < 0) {
@@ -260,6 +276,17 @@ static int failed(int r, const struct err *e)
     return cli_fail(r == -EINVAL ? CLI_USAGE : CLI_FAILED, e);
 }
 
+/* Nothing was recorded: the next try may use the name. */
+static void forget_tape(const struct run *run)
+{
+    const char *path = run->options.config.output;
+    struct stat s;
+
+    if (path != NULL && stat(path, &s) == 0 && S_ISREG(s.st_mode)) {
+        unlink(path);
+    }
+}
+
 static int run_loop(struct run *run)
 {
     struct err e;
@@ -275,7 +302,11 @@ static int run_loop(struct run *run)
     }
     net_loop_run(run->loop);
     status = finish(run);
-    return r < 0 ? cli_fail(CLI_FAILED, &e) : status;
+    if (r < 0) {
+        forget_tape(run);
+        return cli_fail(CLI_FAILED, &e);
+    }
+    return status;
 }
 
 static int record_or_inject(bool injects, int argc, char **argv)

@@ -7,6 +7,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+enum {
+    SYNC_SECONDS_MAX = 24 * 60 * 60,
+    MOST_NAMES = 100, /* default names tried within one second */
+};
 
 static const char more[] =
     "\n"
@@ -30,6 +36,8 @@ static const char more_inject[] =
 
 static int parse_sync(struct cli_record_options *o, struct err *e)
 {
+    uint64_t seconds;
+
     if (o->sync == NULL || strcmp(o->sync, "none") == 0) {
         return 0;
     }
@@ -37,12 +45,16 @@ static int parse_sync(struct cli_record_options *o, struct err *e)
         o->config.sync_always = true;
         return 0;
     }
+    if (text_parse_number(o->sync, 1, SYNC_SECONDS_MAX, &seconds) == 0) {
+        o->config.sync_every_ns = (int64_t)seconds * CLOCK_NS_PER_S;
+        return 0;
+    }
     if (text_parse_duration(o->sync, &o->config.sync_every_ns) == 0 &&
         o->config.sync_every_ns > 0) {
         return 0;
     }
     return err_set(e, -EINVAL,
-                   "--sync takes none, always or a time such as 5s, not \"%s\"",
+                   "--sync takes none, always or seconds such as 5, not \"%s\"",
                    o->sync);
 }
 
@@ -190,7 +202,7 @@ static struct cli_option *put_limit_options(struct cli_record_options *o,
         { .name = "sync",
           .kind = CLI_TEXT,
           .value = "WHEN",
-          .help = "fdatasync: none, always, or every TIME (none)",
+          .help = "fdatasync: none, always, or every SECONDS (none)",
           .to = &o->sync },
         { .name = "on-write-error",
           .kind = CLI_CHOICE,
@@ -243,7 +255,13 @@ static void name_output(struct cli_record_options *o)
     if (text_put_utc(&utc, clock_wall_ns()) == 0) {
         squeeze_time(buf_bytes(&utc), time, sizeof(time));
     }
-    snprintf(o->output, sizeof(o->output), "session-%sZ.wstape", time);
+    for (unsigned n = 1; n < MOST_NAMES; n++) {
+        snprintf(o->output, sizeof(o->output),
+                 n == 1 ? "session-%sZ.wstape" : "session-%sZ-%u.wstape", time, n);
+        if (access(o->output, F_OK) != 0) {
+            break;
+        }
+    }
     o->config.output = o->output;
     buf_deinit(&utc);
 }

@@ -1,8 +1,10 @@
 /*
  * proxy/faults - performs what the rules decide, private to the session's parts:
  *
- *   faults.c   one connection's rules: accept, handshake, records, wakes
- *   held.c     messages that rules may touch: gathered, judged, passed on
+ *   faults.c   one connection's rules: accept, requests, ends, wakes, records
+ *   forge.c    heads of requests and answers, changed
+ *   held.c     messages that rules may touch: gathered, delayed, passed on
+ *   judge.c    what the rules decide on one message, and its way out
  *   resend.c   the frames of a message that is not sent as it came
  *   shape.c    rules on the bytes of a direction
  *
@@ -110,15 +112,6 @@ int proxy_faults_record_ruling(struct proxy_session *s, const struct proxy_rulin
 int proxy_faults_accept(struct proxy_session *s, const struct proxy_leg_facts *client,
                         struct proxy_admission *out, int64_t now_ns);
 
-/* What a request's and a response's head become: `changed` stays empty when no rule
- * changes it. Nothing is recorded yet. */
-int proxy_faults_request(struct proxy_session *s, struct bytes head,
-                         struct buf *changed, struct proxy_ruling *ruling,
-                         int64_t now_ns);
-int proxy_faults_response(struct proxy_session *s, struct bytes head, unsigned status,
-                          struct buf *changed, struct proxy_ruling *ruling,
-                          int64_t now_ns);
-
 /* The request is on the tape: record what hit it, and let it go on, wait, or end. */
 int proxy_faults_rule_request(struct proxy_session *s,
                               const struct proxy_ruling *ruling, int64_t now_ns);
@@ -148,6 +141,17 @@ bool proxy_faults_hold_end(struct proxy_session *s, enum side to, enum capture_e
 /* Everything that waits goes now. */
 int proxy_faults_flush(struct proxy_session *s, int64_t now_ns);
 
+/* ---- forge.c ---- */
+
+/* What a request's and a response's head become: `changed` stays empty when no rule
+ * changes it. Nothing is recorded yet. */
+int proxy_faults_request(struct proxy_session *s, struct bytes head,
+                         struct buf *changed, struct proxy_ruling *ruling,
+                         int64_t now_ns);
+int proxy_faults_response(struct proxy_session *s, struct bytes head, unsigned status,
+                          struct buf *changed, struct proxy_ruling *ruling,
+                          int64_t now_ns);
+
 /* ---- held.c ---- */
 
 /* A header came: is its frame held back? */
@@ -163,6 +167,45 @@ int proxy_held_end(struct proxy_session *s, enum side from, int64_t now_ns);
 /* The direction ends: what is half gathered goes as it came. */
 int proxy_held_finish(struct proxy_session *s, enum side from, int64_t now_ns);
 int proxy_held_release(struct proxy_session *s, enum side from, int64_t now_ns);
+
+static inline struct proxy_held *proxy_held_of(const struct proxy_session *s,
+                                               enum side from)
+{
+    return &s->faults->held[from];
+}
+
+/* Bytes for the other side, behind whatever is delayed. `whole`: they end at a frame
+ * border. */
+int proxy_held_queue(struct proxy_session *s, enum side from, struct bytes wire,
+                     int64_t go_at, bool whole, int64_t now_ns);
+/* Let `others` messages go first. */
+int proxy_held_overtake(struct proxy_held *h, struct bytes wire, uint64_t others);
+/* A message has gone by: those that waited for the last one follow it; or all. */
+int proxy_held_follow(struct proxy_session *s, enum side from, bool everything,
+                      int64_t now_ns);
+
+/* ---- judge.c ---- */
+
+enum {
+    PROXY_RECODE_MAX = 64 * 1024 * 1024, /* bytes of a message only compressed anew */
+};
+
+/* A message to be judged, and what it was when it came. */
+struct proxy_judged {
+    enum side from;
+    enum inject_opcode kind;
+    struct proxy_gather *gather;
+    struct bytes payload; /* decoded */
+    bool compressed;
+    bool opaque;   /* could not be decoded */
+    bool oversize; /* too large for the rules */
+    int64_t now_ns;
+};
+
+/* Ask the rules, record what they did, and send what they left. */
+int proxy_judge(struct proxy_session *s, struct proxy_judged *j);
+/* It cannot be judged: it passes, and the rules that might have held are named. */
+int proxy_judge_escape(struct proxy_session *s, const struct proxy_judged *j);
 
 /* ---- resend.c ---- */
 

@@ -1,0 +1,215 @@
+#include "proxy/faults.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { MESSAGE_TOO_BIG = 1009 };
+
+static int build(struct proxy_session *s, const struct proxy_judged *j,
+                 struct buf *wire)
+{
+    struct proxy_held *h = proxy_held_of(s, j->from);
+    const struct inject_verdict *v = &s->faults->verdict;
+    bool same = v->out_count == 1 && v->out[0].original;
+    int r = 0;
+
+    if (same && (!h->recodes || !j->compressed)) {
+        return buf_put(wire, buf_bytes(&j->gather->raw));
+    }
+    h->recodes = h->recodes || j->compressed;
+    for (size_t i = 0; r == 0 && i < v->out_count; i++) {
+        const struct inject_out *out = &v->out[i];
+        struct bytes payload =
+            out->original ? j->payload : bytes_make(v->bytes.at + out->at, out->len);
+
+        if (out->original && !j->compressed) {
+            r = buf_put(wire, buf_bytes(&j->gather->raw));
+        } else {
+            r = proxy_resend(s, j->from, out, payload, j->compressed, wire);
+        }
+    }
+    return r;
+}
+
+static int record(struct proxy_session *s, const struct proxy_judged *j,
+                  struct bytes wire)
+{
+    const struct inject_verdict *v = &s->faults->verdict;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < v->fired_count; i++) {
+        r = proxy_faults_record(s, &v->fired[i], j->from, j->kind, j->now_ns);
+    }
+    if (r == 0 && wire.len > 0 &&
+        ((proxy_held_of(s, j->from)->recodes && j->compressed) ||
+         !bytes_equal(wire, buf_bytes(&j->gather->raw)))) {
+        r = proxy_tap_sent(s->shared->tap, s->number, j->now_ns, side_other(j->from),
+                           v->fired_count > 0 ? v->fired[0].rule->name : "recompressed",
+                           wire);
+    }
+    return r;
+}
+
+static int stall(struct proxy_session *s, const struct proxy_judged *j,
+                 struct bytes wire)
+{
+    int64_t for_ns = s->faults->verdict.stall->rule->act.for_ns;
+    int64_t until = for_ns < 0 ? PROXY_LINE_NEVER : j->now_ns + for_ns;
+    size_t half = (wire.len + 1) / 2;
+    int r = proxy_held_queue(s, j->from, bytes_first(wire, half), j->now_ns, false,
+                             j->now_ns);
+
+    proxy_held_of(s, j->from)->line.torn = true;
+    return r == 0 ? proxy_held_queue(s, j->from, bytes_from(wire, half), until, true,
+                                     j->now_ns)
+                  : r;
+}
+
+/* The connection ends where the message would have gone: behind those that are delayed.
+ */
+static int end_behind(struct proxy_session *s, const struct proxy_judged *j,
+                      const struct inject_rule *rule)
+{
+    struct proxy_held *h = proxy_held_of(s, j->from);
+
+    h->ending = rule;
+    h->ending_at = j->now_ns + s->faults->verdict.delay_ns;
+    return proxy_held_release(s, j->from, j->now_ns);
+}
+
+static int send_judged(struct proxy_session *s, const struct proxy_judged *j,
+                       struct bytes wire)
+{
+    int64_t go_at = j->now_ns + s->faults->verdict.delay_ns;
+    bool is_data = (j->kind & (INJECT_TEXT | INJECT_BINARY)) != 0;
+    int r = 0;
+
+    if (j->kind == INJECT_CLOSE) {
+        r = proxy_held_follow(s, j->from, true, j->now_ns);
+        s->legs[side_other(j->from)].close_passed |= wire.len > 0;
+    }
+    if (r == 0) {
+        r = proxy_held_queue(s, j->from, wire, go_at, true, j->now_ns);
+    }
+    return r == 0 && is_data && wire.len > 0
+               ? proxy_held_follow(s, j->from, false, j->now_ns)
+               : r;
+}
+
+static int perform(struct proxy_session *s, const struct proxy_judged *j,
+                   struct bytes wire)
+{
+    const struct inject_verdict *v = &s->faults->verdict;
+    int r;
+
+    if (v->stall != NULL) {
+        return stall(s, j, wire);
+    }
+    if (v->reorder > 0 && wire.len > 0) {
+        return proxy_held_overtake(proxy_held_of(s, j->from), wire, v->reorder);
+    }
+    r = send_judged(s, j, wire);
+    if (r == 0 && v->close != NULL) {
+        return end_behind(s, j, v->close->rule);
+    }
+    if (r == 0 && v->abort != NULL) {
+        return end_behind(s, j, v->abort->rule);
+    }
+    return r;
+}
+
+/* The message itself, in whatever way its direction goes by now. */
+static int pass_as_it_is(struct proxy_session *s, const struct proxy_judged *j)
+{
+    struct inject_out out = { .kind = j->kind, .original = true };
+    struct buf wire = { 0 };
+    int r;
+
+    if (!proxy_held_of(s, j->from)->recodes || !j->compressed || j->opaque) {
+        return proxy_held_queue(s, j->from, buf_bytes(&j->gather->raw), j->now_ns, true,
+                                j->now_ns);
+    }
+    r = proxy_resend(s, j->from, &out, j->payload, true, &wire);
+    if (r == 0) {
+        r = proxy_tap_sent(s->shared->tap, s->number, j->now_ns, side_other(j->from),
+                           "recompressed", buf_bytes(&wire));
+    }
+    if (r == 0) {
+        r = proxy_held_queue(s, j->from, buf_bytes(&wire), j->now_ns, true, j->now_ns);
+    }
+    buf_deinit(&wire);
+    return r;
+}
+
+/* What cannot be decoded is passed as it came; the rules that might have held are
+ * named. */
+int proxy_judge_escape(struct proxy_session *s, const struct proxy_judged *j)
+{
+    struct inject_fired fired[INJECT_FIRED_MAX];
+    size_t count = inject_on_oversize(s->faults->connection, j->from, j->kind,
+                                      proxy_faults_time(s, j->now_ns), fired);
+    int r = 0;
+
+    if (j->opaque && proxy_held_of(s, j->from)->recodes &&
+        (j->gather->first & WIRE_RSV1) != 0) {
+        return proxy_faults_close(s, j->from, MESSAGE_TOO_BIG,
+                                  "a message too large for the rules (--max-message)",
+                                  j->now_ns);
+    }
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        if (j->opaque && !j->oversize) {
+            fired[i].why = "the message cannot be decompressed";
+        }
+        r = proxy_faults_record(s, &fired[i], j->from, j->kind, j->now_ns);
+    }
+    return r == 0 ? pass_as_it_is(s, j) : r;
+}
+
+/* Decode a compressed payload onto `plain`. */
+static int decode(struct proxy_session *s, struct proxy_judged *j, struct buf *plain)
+{
+    struct proxy_held *h = proxy_held_of(s, j->from);
+    uint64_t limit =
+        h->recodes ? PROXY_RECODE_MAX : inject_max_message(s->faults->connection);
+    int r;
+
+    if (!j->compressed) {
+        return 0;
+    }
+    if (h->failed || h->inflate == NULL) {
+        j->opaque = true;
+        return 0;
+    }
+    r = wire_inflate_message(h->inflate, j->payload, (size_t)limit, plain);
+    if (r == WIRE_INFLATE_CORRUPT) {
+        h->failed = true;
+    }
+    j->opaque = r > 0;
+    j->oversize = r == WIRE_INFLATE_LIMIT ||
+                  plain->len > inject_max_message(s->faults->connection);
+    j->payload = buf_bytes(plain);
+    return r < 0 ? r : 0;
+}
+
+int proxy_judge(struct proxy_session *s, struct proxy_judged *j)
+{
+    struct buf plain = { 0 }, wire = { 0 };
+    int r;
+
+    j->payload = buf_bytes(&j->gather->payload);
+    j->compressed = s->faults->deflate.agreed && (j->gather->first & WIRE_RSV1) != 0 &&
+                    (j->kind & (INJECT_TEXT | INJECT_BINARY)) != 0;
+    r = decode(s, j, &plain);
+    if (r == 0 && (j->opaque || j->oversize)) {
+        r = proxy_judge_escape(s, j);
+    } else if (r == 0) {
+        r = inject_on_message(s->faults->connection, j->from, j->kind, j->payload,
+                              proxy_faults_time(s, j->now_ns), &s->faults->verdict);
+        r = r == 0 ? build(s, j, &wire) : r;
+        r = r == 0 ? record(s, j, buf_bytes(&wire)) : r;
+        r = r == 0 ? perform(s, j, buf_bytes(&wire)) : r;
+    }
+    buf_deinit(&plain);
+    buf_deinit(&wire);
+    return r;
+}
