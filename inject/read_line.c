@@ -1,5 +1,6 @@
-#include "base/buf.h"
 #include "inject/read.h"
+
+#include "base/buf.h"
 #include "inject/table.h"
 
 #include <errno.h>

@@ -1,11 +1,13 @@
 #include "inject/read.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <libfyaml.h>
 #include <limits.h>
 #include <string.h>
 
-enum { ANCHORS_MAX = 1000 };
+enum { ANCHORS_MAX = 1000, WORDS_MAX = 200 };
 
 struct anchor {
     struct bytes name; /* points into the tree */
@@ -301,21 +303,31 @@ static size_t offset_of(struct bytes text, int line, int column)
     return at;
 }
 
+static int tell_error(struct reader *y, const struct fy_diag_error *e)
+{
+    struct buf words = { 0 };
+    int r = text_put_escaped(&words, bytes_of(e->msg), WORDS_MAX);
+
+    inject_complain(y->complaints, y->source,
+                    offset_of(y->source->text, e->line, e->column), "%.*s",
+                    (int)words.len, (const char *)words.at);
+    buf_deinit(&words);
+    return r < 0 ? r : STOP;
+}
+
+/* There are things that the library stops at without a word. */
 static int tell_errors(struct reader *y)
 {
     struct fy_diag_error *e;
     void *state = NULL;
-    unsigned count = 0;
+    int r = 0;
 
-    while ((e = fy_diag_errors_iterate(y->diag, &state)) != NULL) {
+    while (r >= 0 && (e = fy_diag_errors_iterate(y->diag, &state)) != NULL) {
         if (e->type == FYET_ERROR) {
-            inject_complain(y->complaints, y->source,
-                            offset_of(y->source->text, e->line, e->column), "%s",
-                            inject_quote(bytes_of(e->msg)).text);
-            count++;
+            r = tell_error(y, e);
         }
     }
-    return count > 0 ? STOP : 0;
+    return r != 0 ? r : complain(y, "from here on this cannot be read as YAML 1.2");
 }
 
 static int read_events(struct reader *y)
@@ -327,8 +339,7 @@ static int read_events(struct reader *y)
     while (r == 0 && !over) {
         e = fy_parser_parse(y->parser);
         if (e == NULL) {
-            r = tell_errors(y);
-            return r != 0 ? r : -ENOMEM;
+            return tell_errors(y);
         }
         over = e->type == FYET_STREAM_END;
         r = handle(y, e);

@@ -1,5 +1,6 @@
-#include "base/text.h"
 #include "inject/build.h"
+
+#include "base/text.h"
 #include "inject/indent.h"
 #include "inject/table.h"
 

@@ -71,11 +71,13 @@ def listed():
 
 
 def built(tmp_path, line):
-    """The rule that `--fault LINE` makes; the upstream is never asked."""
+    """What `inject --fault LINE` says of the rule; the upstream is never asked."""
+    scheme = "wss" if line.startswith("tls=") else "ws"
     return subprocess.run(
-        [binary(), "inject", "-u", "ws://127.0.0.1:9", "-l", "ws://127.0.0.1:0", "-o",
-         tmp_path / "l.wstape", "--fault", line, "--", "true"],
-        capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        [binary(), "inject", "-u", "ws://127.0.0.1:9", "-l", f"{scheme}://127.0.0.1:0",
+         "-o", tmp_path / "l.wstape", "--fault", line, "--", "true"],
+        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        env={**os.environ, "WSTAPE_CA_DIR": str(tmp_path / "ca")})
 
 
 # ---- what is right ----
