@@ -5,6 +5,23 @@
 
 enum { MESSAGE_TOO_BIG = 1009 };
 
+/* A message that overtakes another is not held for others itself. */
+static void settle_order(struct proxy_session *s, enum side from)
+{
+    struct inject_verdict *v = &s->faults->verdict;
+
+    if (proxy_held_of(s, from)->overtaken_count == 0) {
+        return;
+    }
+    v->reorder = 0;
+    for (size_t i = 0; i < v->fired_count; i++) {
+        if (v->fired[i].rule->act.action == INJECT_REORDER) {
+            v->fired[i].failed = true;
+            v->fired[i].why = "it goes before a message that waits already";
+        }
+    }
+}
+
 static int build(struct proxy_session *s, const struct proxy_judged *j,
                  struct buf *wire)
 {
@@ -205,6 +222,7 @@ int proxy_judge(struct proxy_session *s, struct proxy_judged *j)
     } else if (r == 0) {
         r = inject_on_message(s->faults->connection, j->from, j->kind, j->payload,
                               proxy_faults_time(s, j->now_ns), &s->faults->verdict);
+        settle_order(s, j->from);
         r = r == 0 ? build(s, j, &wire) : r;
         r = r == 0 ? record(s, j, buf_bytes(&wire)) : r;
         r = r == 0 ? perform(s, j, buf_bytes(&wire)) : r;
