@@ -163,7 +163,7 @@ struct inject_act {
 };
 
 struct inject_rule {
-    char *name;    /* given, or "rule N" by position among all */
+    char *name;    /* given, or made of what the rule says: drop-93e1 */
     unsigned line; /* in the file, 0: from --fault */
     struct inject_when when;
     struct inject_act act;
