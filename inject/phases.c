@@ -141,19 +141,37 @@ size_t inject_on_stream(struct inject_connection *c, enum side from,
 
 /* ---- which messages need asking ---- */
 
+static bool may_touch(const struct inject_connection *c, size_t i, enum side from)
+{
+    const struct inject_rule *r = &c->plan->rules->at[i];
+
+    return inject_action_stage(r->act.action) == INJECT_STAGE_MESSAGE &&
+           !c->memory[i].impossible && (!r->when.has_from || r->when.from == from) &&
+           inject_ranges_hold(&r->when.connection, c->number);
+}
+
 bool inject_cares(struct inject_connection *c, enum side from)
 {
-    const struct inject_rules *rules = c->plan->rules;
-
     if (inject_connection_fit(c) < 0) {
         return false;
     }
-    for (size_t i = 0; i < rules->count; i++) {
-        const struct inject_rule *r = &rules->at[i];
+    for (size_t i = 0; i < c->plan->rules->count; i++) {
+        if (may_touch(c, i, from)) {
+            return true;
+        }
+    }
+    return false;
+}
 
-        if (inject_action_stage(r->act.action) == INJECT_STAGE_MESSAGE &&
-            !c->memory[i].impossible && (!r->when.has_from || r->when.from == from) &&
-            inject_ranges_hold(&r->when.connection, c->number)) {
+bool inject_inserts_at_control(struct inject_connection *c, enum side from)
+{
+    static const unsigned control = INJECT_PING | INJECT_PONG | INJECT_CLOSE;
+
+    for (size_t i = 0; i < c->plan->rules->count; i++) {
+        const struct inject_rule *r = &c->plan->rules->at[i];
+
+        if (may_touch(c, i, from) && r->act.action == INJECT_INSERT &&
+            (r->when.opcodes & control) != 0) {
             return true;
         }
     }

@@ -85,6 +85,9 @@ size_t inject_on_stream(struct inject_connection *c, enum side from,
  * request is known. */
 bool inject_cares(struct inject_connection *c, enum side from);
 
+/* Might a rule insert messages at control frames of this side? */
+bool inject_inserts_at_control(struct inject_connection *c, enum side from);
+
 /* A message or control frame begins. False: no rule can hold, whatever it turns out to
  * contain: let it pass while it arrives and call inject_skip. */
 bool inject_may_hold(struct inject_connection *c, enum side from,

@@ -35,6 +35,7 @@ static void held_deinit(struct proxy_held *h)
     buf_deinit(&h->message.payload);
     buf_deinit(&h->control.raw);
     buf_deinit(&h->control.payload);
+    buf_deinit(&h->behind);
     wire_inflate_free(h->inflate);
     wire_deflate_free(h->deflate);
     proxy_line_deinit(&h->line);
@@ -211,6 +212,7 @@ static int open_lane(struct proxy_session *s, enum side from, bool late)
         from == CLIENT ? d->client_no_context_takeover : d->server_no_context_takeover;
 
     h->cares = inject_cares(s->faults->connection, from);
+    h->gathers = inject_inserts_at_control(s->faults->connection, from);
     if (!h->cares || !d->agreed || h->inflates) {
         return 0;
     }

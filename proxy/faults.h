@@ -35,11 +35,12 @@ struct proxy_overtaken {
 
 /* One direction's messages, by the side that speaks. */
 struct proxy_held {
-    bool cares;    /* some rule may touch them */
-    bool inflates; /* compressed ones are inflated from the first on */
-    bool recodes;  /* compressed ones are compressed by us from now on */
-    bool failed;   /* cannot be inflated any more: they pass as they came */
-    bool frame_is_held;
+    bool cares;        /* some rule may touch them */
+    bool inflates;     /* compressed ones are inflated from the first on */
+    bool recodes;      /* compressed ones are compressed by us from now on */
+    bool failed;       /* cannot be inflated any more: they pass as they came */
+    bool gathers;      /* all messages, since some may be inserted at control frames */
+    struct buf behind; /* frames that go behind the message being gathered */
     struct proxy_gather message, control;
     struct wire_inflate *inflate;
     struct wire_deflate *deflate;

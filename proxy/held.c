@@ -288,6 +288,15 @@ int proxy_held_payload(struct proxy_session *s, enum side from, struct bytes wir
     return r == 0 && too_large(s, from, g) ? give_up(s, from, g, now_ns) : r;
 }
 
+static int release_behind(struct proxy_session *s, enum side from, int64_t now_ns)
+{
+    struct proxy_held *h = proxy_held_of(s, from);
+    int r = proxy_held_queue(s, from, buf_bytes(&h->behind), now_ns, true, now_ns);
+
+    buf_clear(&h->behind);
+    return r;
+}
+
 int proxy_held_end(struct proxy_session *s, enum side from, int64_t now_ns)
 {
     const struct wire_frame *f = &s->lanes[from].frame;
@@ -308,6 +317,9 @@ int proxy_held_end(struct proxy_session *s, enum side from, int64_t now_ns)
     g->on = false;
     r = proxy_judge(s, &j);
     gather_reset(g);
+    if (r == 0 && g == &proxy_held_of(s, from)->message) {
+        r = release_behind(s, from, now_ns);
+    }
     return r;
 }
 

@@ -22,6 +22,32 @@ static void settle_order(struct proxy_session *s, enum side from)
     }
 }
 
+static int build_one(struct proxy_session *s, const struct proxy_judged *j,
+                     const struct inject_out *out, struct buf *wire)
+{
+    const struct inject_verdict *v = &s->faults->verdict;
+    struct bytes payload = out->original ? j->payload : (struct bytes){ 0 };
+
+    if (out->original && !j->compressed) {
+        return buf_put(wire, buf_bytes(&j->gather->raw));
+    }
+    if (!out->original && out->len > 0) {
+        payload = bytes_make(v->bytes.at + out->at, out->len);
+    }
+    return proxy_resend(s, j->from, out, payload, j->compressed, wire);
+}
+
+/* A message inserted at a control frame cannot go into the message around that frame.
+ */
+static struct buf *way_of(struct proxy_session *s, const struct proxy_judged *j,
+                          const struct inject_out *out, struct buf *wire)
+{
+    struct proxy_held *h = proxy_held_of(s, j->from);
+    bool is_data = (out->kind & (INJECT_TEXT | INJECT_BINARY)) != 0;
+
+    return is_data && j->gather == &h->control && h->message.on ? &h->behind : wire;
+}
+
 static int build(struct proxy_session *s, const struct proxy_judged *j,
                  struct buf *wire)
 {
@@ -35,15 +61,7 @@ static int build(struct proxy_session *s, const struct proxy_judged *j,
     }
     h->recodes = h->recodes || j->compressed;
     for (size_t i = 0; r == 0 && i < v->out_count; i++) {
-        const struct inject_out *out = &v->out[i];
-        struct bytes payload =
-            out->original ? j->payload : bytes_make(v->bytes.at + out->at, out->len);
-
-        if (out->original && !j->compressed) {
-            r = buf_put(wire, buf_bytes(&j->gather->raw));
-        } else {
-            r = proxy_resend(s, j->from, out, payload, j->compressed, wire);
-        }
+        r = build_one(s, j, &v->out[i], way_of(s, j, &v->out[i], wire));
     }
     return r;
 }

@@ -129,6 +129,9 @@ int proxy_session_accepted(struct proxy_session *s,
         return r;
     }
     if (admission.at == now_ns) {
+        if (s->faults != NULL) {
+            s->faults->accept_at = PROXY_NEVER;
+        }
         r = let_in(s, admission.tls);
     } else {
         s->head_at = PROXY_NEVER;
