@@ -292,7 +292,7 @@ static const struct inject_action_row rows[INJECT_ACTION_COUNT] = {
     [INJECT_LATENCY] = {
         .name = "latency", .stage = INJECT_STAGE_STREAM, .conditions = ONE_WAY,
         .params = { DURATION("time"), GAP("jitter", jitter_ns) },
-        .what = "let every byte arrive later, by a time and up to the jitter more",
+        .what = "let every byte arrive later, by a time give or take the jitter",
         .yaml = "latency: {time: 200ms, jitter: 50ms}",
         .line = "latency=200ms,jitter=50ms",
     },
@@ -313,7 +313,7 @@ static const struct inject_action_row rows[INJECT_ACTION_COUNT] = {
     [INJECT_LIMIT] = {
         .name = "limit", .stage = INJECT_STAGE_STREAM, .conditions = ONE_WAY,
         .params = { SIZE(NULL, 0) },
-        .what = "reset the connection after so many bytes",
+        .what = "end the connection, without a close frame, after so many bytes",
         .yaml = "limit: 10k",
         .line = "limit=10k",
     },

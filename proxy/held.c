@@ -183,8 +183,8 @@ static bool must_hold(struct proxy_session *s, enum side from, unsigned kind,
     struct proxy_held *h = proxy_held_of(s, from);
     bool is_data = (kind & (INJECT_TEXT | INJECT_BINARY)) != 0;
 
-    return (is_data &&
-            (h->inflates || !proxy_line_empty(&h->line) || h->overtaken_count > 0)) ||
+    return (is_data && (h->inflates || h->gathers || !proxy_line_empty(&h->line) ||
+                        h->overtaken_count > 0)) ||
            waits_behind(h, kind) || (kind == INJECT_CLOSE && h->overtaken_count > 0) ||
            inject_may_hold(s->faults->connection, from, (enum inject_opcode)kind,
                            proxy_faults_time(s, now_ns));
