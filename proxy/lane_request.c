@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 
+enum { AUTHORITY_ROOM = 64 }; /* more than most backends' names differ in length */
+
 /* Append `head` with the values of Host and Origin that the backend must see. */
 static int put_rewritten(const struct proxy_session *s, struct bytes head,
                          const struct wire_head *h, struct buf *out)
@@ -11,7 +13,7 @@ static int put_rewritten(const struct proxy_session *s, struct bytes head,
     const struct proxy_config *c = s->shared->config;
     struct wire_field f;
     size_t at = h->fields_at, copied = 0;
-    int r = 0;
+    int r = buf_reserve(out, head.len + AUTHORITY_ROOM);
 
     while (r == 0 && wire_head_next(head, &at, &f)) {
         bool is_host = bytes_equal_nocase(f.name, bytes_of("Host"));

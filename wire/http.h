@@ -33,7 +33,6 @@ struct wire_head {
     unsigned status;             /* responses, else 0 */
     unsigned minor;              /* HTTP/1.x */
     size_t fields_at;            /* offset of the first field line in the head */
-    size_t field_count;
 };
 
 /* Parse the start line of a complete head (leading empty lines are skipped).

@@ -81,7 +81,7 @@ static bool any_control(uint64_t bytes)
     return ((((bytes - ones * 0x20) & ~bytes) | ((del - ones) & ~del)) & tops) != 0;
 }
 
-/* Eight by eight, what does not end a line and is never wrong inside one. */
+/* How many bytes neither end a line nor can be wrong inside one. */
 static size_t plain_run(struct bytes in)
 {
     size_t len = 0;
@@ -92,6 +92,9 @@ static size_t plain_run(struct bytes in)
         if (any_control(v)) {
             break;
         }
+    }
+    while (len < in.len && in.at[len] >= ' ' && in.at[len] != 0x7f) {
+        len++;
     }
     return len;
 }

@@ -291,9 +291,24 @@ int wire_url_parse(const char *text, const char *what, struct wire_url *out,
     return 0;
 }
 
+/* ":8080". By hand: every request has one. */
+static int put_port(struct buf *out, unsigned port)
+{
+    uint8_t text[sizeof(":65535")];
+    size_t at = sizeof(text);
+
+    do {
+        text[--at] = (uint8_t)('0' + port % 10);
+        port /= 10;
+    } while (port > 0);
+    text[--at] = ':';
+    return buf_put(out, bytes_make(text + at, sizeof(text) - at));
+}
+
 static int put_host(struct buf *out, const struct wire_url *u)
 {
-    return buf_put_format(out, u->is_ipv6 ? "[%s]" : "%s", u->host);
+    return u->is_ipv6 ? buf_put_format(out, "[%s]", u->host)
+                      : buf_put_text(out, u->host);
 }
 
 int wire_url_put_authority(struct buf *out, const struct wire_url *u)
@@ -302,7 +317,7 @@ int wire_url_put_authority(struct buf *out, const struct wire_url *u)
     int r = put_host(out, u);
 
     if (r == 0 && u->port != scheme_of(u)->port) {
-        r = buf_put_format(out, ":%u", (unsigned)u->port);
+        r = put_port(out, u->port);
     }
     if (r < 0) {
         out->len = before;

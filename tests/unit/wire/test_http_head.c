@@ -33,7 +33,6 @@ static void reads_a_request_line(void **state)
     assert_int_equal(h.minor, 1);
     assert_int_equal(h.status, 0);
     assert_int_equal(h.fields_at, 21);
-    assert_int_equal(h.field_count, 2);
 }
 
 static void reads_a_status_line(void **state)
@@ -43,7 +42,6 @@ static void reads_a_status_line(void **state)
     (void)state;
     assert_int_equal(h.status, 404);
     assert_int_equal(h.minor, 0);
-    assert_int_equal(h.field_count, 0);
     equals(h.reason, "Not  Found ");
     h = parsed("HTTP/1.1 200\n\n", false);
     assert_int_equal(h.status, 200);
@@ -103,13 +101,13 @@ static void walks_the_fields(void **state)
 
     (void)state;
     assert_int_equal(wire_head_parse(head, true, &h), 0);
-    assert_int_equal(h.field_count, sizeof(expected) / sizeof(expected[0]));
     at = h.fields_at;
     for (i = 0; wire_head_next(head, &at, &f); i++) {
+        assert_in_range(i, 0, sizeof(expected) / sizeof(expected[0]) - 1);
         equals(f.name, expected[i][0]);
         equals(f.value, expected[i][1]);
     }
-    assert_int_equal(i, h.field_count);
+    assert_int_equal(i, sizeof(expected) / sizeof(expected[0]));
     assert_false(wire_head_next(head, &at, &f));
 }
 
@@ -121,7 +119,6 @@ static void walks_a_head_that_just_stops(void **state)
 
     (void)state;
     assert_int_equal(wire_head_parse(head, false, &h), 0);
-    assert_int_equal(h.field_count, 1);
     assert_true(wire_head_find(head, &h, "a", &f));
     equals(f.value, "b");
 }
