@@ -41,8 +41,9 @@ void cli_recorder_defaults(struct cli_recorder_config *c);
 
 struct cli_recorder;
 
-/* Listening once it returns 0; when it fails, the loop has to run on for what it closes. -EINVAL: usage (URLs, certificates); other negative
- * errnos: could not do it. Words in `e`. */
+/* Listening once it returns 0; when it fails, the loop has to run on for what it
+ * closes. -EINVAL: usage (URLs, certificates); other negative errnos: could not do it.
+ * Words in `e`. */
 int cli_recorder_new(struct net_loop *loop, const struct cli_recorder_config *c,
                      struct cli_recorder **out, struct err *e);
 
