@@ -299,7 +299,7 @@ bool proxy_faults_hold_end(struct proxy_session *s, enum side to, enum capture_e
     struct proxy_shape *p = &s->faults->shapes[from];
     struct proxy_line *line;
 
-    if (s->state != PROXY_OPEN && s->state != PROXY_DRAINING) {
+    if (s->state == PROXY_DONE) {
         return false;
     }
     if (!proxy_line_empty(&h->line)) {

@@ -215,6 +215,11 @@ static int expired(struct proxy_session *s, int64_t now_ns)
         if (s->state == PROXY_OPEN) {
             s->ended_by = CAPTURE_END_STOP;
         }
+        if (s->state == PROXY_DRAINING && proxy_faults_next_at(s) >= 0) {
+            s->deadline_at =
+                after(proxy_faults_next_at(s), s->shared->config->linger_ns);
+            return 0; /* our last word itself is delayed by a rule */
+        }
         return finish(s, now_ns);
     }
     if (listening && head_at >= 0 && now_ns >= head_at) {
