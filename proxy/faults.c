@@ -180,7 +180,7 @@ int proxy_faults_request_due(struct proxy_session *s, int64_t now_ns)
     const struct inject_rule *rule = s->faults->request_rule;
     int r;
 
-    if (s->faults->request_at > now_ns) {
+    if (s->faults->request_at > now_ns || s->state == PROXY_DRAINING) {
         return 0;
     }
     if (rule != NULL && rule->act.action == INJECT_RESET) {
