@@ -280,7 +280,7 @@ int proxy_held_payload(struct proxy_session *s, enum side from, struct bytes wir
     if (r == 0) {
         r = buf_put(&g->payload, wire);
     }
-    if (r == 0 && lane->frame.masked) {
+    if (r == 0 && lane->frame.masked && wire.len > 0) {
         uint8_t *at = g->payload.at + g->payload.len - wire.len;
 
         wire_mask(lane->frame.mask, lane->payload_at, at, at, wire.len);

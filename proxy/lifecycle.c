@@ -2,6 +2,7 @@
 #include "base/sm.h"
 #include "proxy/faults.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -398,6 +399,7 @@ int proxy_session_fin_from(struct proxy_session *s, enum side from,
 
     switch ((enum proxy_mode)s->mode) {
     case PROXY_HTTP:
+        assert(s->http != NULL);
         if (from == SERVER || s->http->wait != PROXY_WAIT_REFUSE) {
             r = proxy_http_finish(s, from, now_ns);
         }
