@@ -1,27 +1,27 @@
 #include "cli/options.h"
 
-#include "base/buf.h"
-#include "base/clock.h"
-#include "cli/demo_backend.h"
-#include "cli/demo_client.h"
-#include "cli/recorder.h"
+#include "cli/demo_session.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { GIVE_UP_AFTER_S = 20 };
-
 struct demo {
     char folder[1024];
-    char tape[sizeof("/demo.wstape") + 1024];
-    struct net_loop *loop;
-    struct net_timer *patience;
-    struct demo_backend *backend;
-    struct cli_recorder *recorder;
-    struct demo_client *client;
-    struct err *e;
-    int result;
+    char plain[1024 + sizeof("/demo.wstape")];
+    char faulty[1024 + sizeof("/faulty.wstape")];
+};
+
+static const char *const rules[] = {
+    "drop_field=tool_name,json.type=tool_executing",
+    "close=1011,reason=Internal error,from=server,message=8",
+};
+enum { RULES = sizeof(rules) / sizeof(rules[0]) };
+
+/* What the client must see of them. */
+static const char *const due[RULES] = {
+    "tool_executing without tool_name",
+    "closed with 1011 (Internal error)",
 };
 
 static const struct cli_command command = {
@@ -29,40 +29,10 @@ static const struct cli_command command = {
     .usage = "",
     .summary =
         "Record a session between an embedded client and an embedded backend, over "
-        "real\nsockets, and show the tape.",
+        "real\nsockets, and show the tape; then the same with two faults.",
 };
 
-/* ---- what happens ---- */
-
-static void stopped(void *owner)
-{
-    struct demo *d = owner;
-
-    demo_backend_stop(d->backend);
-}
-
-static void client_done(void *owner, const struct err *trouble)
-{
-    struct demo *d = owner;
-
-    if (trouble != NULL) {
-        d->result = err_set(d->e, -EPROTO, "demo: %s", trouble->text);
-    }
-    net_timer_free(d->patience);
-    d->patience = NULL;
-    cli_recorder_stop(d->recorder, "the demo is over");
-}
-
-static void out_of_patience(void *owner)
-{
-    struct demo *d = owner;
-
-    demo_client_give_up(d->client, "waited too long");
-}
-
-/* ---- set-up, in the order in which a user would do it ---- */
-
-static int choose_tape(struct demo *d, struct err *e)
+static int choose_tapes(struct demo *d, struct err *e)
 {
     const char *folder = getenv("TMPDIR");
     int len;
@@ -76,141 +46,146 @@ static int choose_tape(struct demo *d, struct err *e)
         return err_set(e, -errno, "demo: cannot make a folder %s: %s (set TMPDIR)",
                        d->folder, strerror(errno));
     }
-    snprintf(d->tape, sizeof(d->tape), "%s/demo.wstape", d->folder);
+    snprintf(d->plain, sizeof(d->plain), "%s/demo.wstape", d->folder);
+    snprintf(d->faulty, sizeof(d->faulty), "%s/faulty.wstape", d->folder);
     return 0;
 }
 
-static int start_recorder(struct demo *d, struct err *e)
+/* As "wstape show TAPE" and what may follow; `connection` may be NULL. */
+static int show(char *tape, char *connection)
 {
-    struct cli_recorder_config c;
-    char upstream[64];
+    char name[] = "show", option[] = "--connection";
+    char *argv[] = { name, tape, connection == NULL ? NULL : option, connection, NULL };
 
-    snprintf(upstream, sizeof(upstream), "ws://127.0.0.1:%u",
-             (unsigned)demo_backend_port(d->backend));
-    cli_recorder_defaults(&c);
-    c.listen = "ws://127.0.0.1:0";
-    c.upstream = upstream;
-    c.output = d->tape;
-    c.stopped = stopped;
-    c.owner = d;
-    return cli_recorder_new(d->loop, &c, &d->recorder, e);
+    fflush(stdout);
+    return cmd_show(connection == NULL ? 2 : 4, argv);
 }
 
-static int start_client(struct demo *d, struct err *e)
+/* ---- a session ---- */
+
+static void introduce_plain(const struct demo_session_config *c, uint16_t backend_port)
 {
-    d->patience = net_timer_new(d->loop, out_of_patience, d);
-    if (d->patience == NULL) {
-        return err_set(e, -ENOMEM, "out of memory");
-    }
-    net_timer_at(d->patience,
-                 net_loop_now_ns(d->loop) + GIVE_UP_AFTER_S * CLOCK_NS_PER_S);
-    if (demo_client_start(d->loop, cli_recorder_port(d->recorder), client_done, d,
-                          &d->client) < 0) {
-        net_timer_free(d->patience);
-        return err_set(e, -ENOMEM, "out of memory");
-    }
-    return 0;
+    printf("1. An agent backend listens on ws://127.0.0.1:%u\n"
+           "2. $ wstape record --upstream ws://127.0.0.1:%u --listen ws://127.0.0.1:0 "
+           "\\\n"
+           "       --output %s\n"
+           "3. A client asks there for GET /health, then opens a WebSocket, sends two "
+           "chat\n   messages and a ping, and closes.\n",
+           (unsigned)backend_port, (unsigned)backend_port, c->tape);
+    fflush(stdout);
 }
 
-static int start(struct demo *d, struct err *e)
+static int record_plain(struct demo *d, struct err *e)
 {
-    int r = demo_backend_new(d->loop, &d->backend, e);
+    const struct demo_session_config c = { .tape = d->plain,
+                                           .introduce = introduce_plain };
+    struct demo_sights seen;
+    int r = demo_session_record(&c, &seen, e);
 
-    if (r < 0) {
-        return r;
+    if (r == 0 && seen.count > 0) {
+        r = err_set(e, -EPROTO, "demo: the client saw what nobody sent: %s",
+                    seen.at[0]);
     }
-    r = start_recorder(d, e);
-    if (r < 0) {
-        demo_backend_stop(d->backend);
-        return r;
-    }
-    r = start_client(d, e);
-    if (r < 0) {
-        cli_recorder_stop(d->recorder, "the demo could not start");
+    if (r == 0) {
+        printf("4. $ wstape show %s\n\n", d->plain);
     }
     return r;
 }
 
-static void introduce(const struct demo *d)
+/* ---- the same with faults ---- */
+
+static void introduce_faulty(const struct demo_session_config *c, uint16_t backend_port)
 {
-    printf("1. An agent backend listens on ws://127.0.0.1:%u\n"
-           "2. $ wstape record --upstream ws://127.0.0.1:%u --listen ws://127.0.0.1:%u "
+    printf("\n5. The same session again, with two rules of what to break:\n"
+           "   $ wstape record --upstream ws://127.0.0.1:%u --listen ws://127.0.0.1:0 "
            "\\\n"
-           "       --output %s\n"
-           "3. A client asks there for GET /health, then opens a WebSocket, sends two "
-           "chat\n   messages and a ping, and closes.\n"
-           "4. $ wstape show %s\n\n",
-           (unsigned)demo_backend_port(d->backend),
-           (unsigned)demo_backend_port(d->backend),
-           (unsigned)cli_recorder_port(d->recorder), d->tape, d->tape);
+           "       --output %s",
+           (unsigned)backend_port, c->tape);
+    for (size_t i = 0; i < c->fault_count; i++) {
+        printf(" \\\n       --fault '%s'", c->faults[i]);
+    }
+    printf("\n");
     fflush(stdout);
 }
 
-/* Record one session; the tape is finished and closed when it returns. */
-static int record(struct demo *d, struct err *e)
+static int check_sights(const struct demo_sights *seen, struct err *e)
 {
-    struct cli_recorder_result result;
-    int r = net_loop_new(&d->loop);
-
-    if (r < 0) {
-        return err_set(e, r, "demo: no event loop: %s", strerror(-r));
+    for (size_t i = 0; i < RULES; i++) {
+        if (i >= seen->count || strcmp(seen->at[i], due[i]) != 0) {
+            return err_set(e, -EPROTO, "demo: the client should have seen: %s", due[i]);
+        }
     }
-    d->e = e;
-    r = start(d, e);
-    if (r == 0) {
-        introduce(d);
-    }
-    if (net_loop_run(d->loop) < 0 && r == 0) {
-        r = err_set(e, -EIO, "demo: the event loop failed");
-    }
-    if (d->recorder != NULL &&
-        cli_recorder_finish(d->recorder, "the demo is over", &result) < 0 && r == 0) {
-        r = err_set(e, -EIO, "demo: %s could not be finished", d->tape);
-    }
-    demo_client_free(d->client);
-    demo_backend_free(d->backend);
-    net_loop_free(d->loop);
-    return r < 0 ? r : d->result;
+    return 0;
 }
 
-static int show(char *tape)
+static int record_faulty(struct demo *d, struct err *e)
 {
-    char name[] = "show";
-    char *argv[] = { name, tape, NULL };
+    const struct demo_session_config c = { .tape = d->faulty,
+                                           .faults = rules,
+                                           .fault_count = RULES,
+                                           .introduce = introduce_faulty };
+    struct demo_sights seen;
+    int r = demo_session_record(&c, &seen, e);
 
-    return cmd_show(2, argv);
+    if (r < 0) {
+        return r;
+    }
+    printf("6. What the client saw:\n");
+    for (size_t i = 0; i < seen.count; i++) {
+        printf("     %s\n", seen.at[i]);
+    }
+    r = check_sights(&seen, e);
+    if (r == 0) {
+        printf("7. $ wstape show %s --connection 2\n\n", d->faulty);
+    }
+    return r;
 }
 
 static void say_what_next(const struct demo *d)
 {
-    printf("\nThe tape stays in %s. Try:\n"
+    printf("\nBoth tapes stay in %s. Try:\n"
            "  wstape show --stats %s\n"
            "  wstape show --json %s\n"
-           "  wstape verify %s\n\n"
-           "Still to come: a tape that plays the backend or the client, and faults on "
-           "demand.\n",
-           d->tape, d->tape, d->tape, d->tape);
+           "  wstape verify %s\n"
+           "  wstape faults                  all that can be broken\n\n"
+           "Still to come: a tape that plays the backend or the client.\n",
+           d->folder, d->plain, d->faulty, d->faulty);
+}
+
+/* Both sessions, each followed by its timeline; what could not be done is said. */
+static int run(struct demo *d)
+{
+    char websocket[] = "2"; /* GET /health is 1 */
+    struct err e;
+    int r = record_plain(d, &e);
+    int status;
+
+    if (r < 0) {
+        return cli_fail(CLI_FAILED, &e);
+    }
+    status = show(d->plain, NULL);
+    if (status != CLI_OK) {
+        return status;
+    }
+    r = record_faulty(d, &e);
+    return r < 0 ? cli_fail(CLI_FAILED, &e) : show(d->faulty, websocket);
 }
 
 int cmd_demo(int argc, char **argv)
 {
     const struct cli_option table[] = { { 0 } };
     struct cli_parsed parsed;
-    struct demo demo = { .result = 0 };
+    struct demo demo;
     struct err e;
     int r = cli_parse(&command, table, argc, argv, &parsed, &e);
 
     if (r != 0) {
         return r == CLI_HELP ? CLI_OK : cli_fail(CLI_USAGE, &e);
     }
-    r = choose_tape(&demo, &e);
-    if (r == 0) {
-        r = record(&demo, &e);
-    }
-    if (r < 0) {
+    if (choose_tapes(&demo, &e) < 0) {
         return cli_fail(CLI_FAILED, &e);
     }
-    r = show(demo.tape);
+    r = run(&demo);
     if (r == CLI_OK) {
         say_what_next(&demo);
     }

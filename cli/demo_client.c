@@ -11,15 +11,20 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
-/* HEALTH --> OPENING --> CHATTING --> PINGED --> CLOSING --> DONE   (trouble: any -->
- * DONE) */
+/*
+ *   HEALTH --> OPENING --> CHATTING --> PINGED --> CLOSING --> DONE
+ *                              |                      ^
+ *                              +----- told to go -----+
+ *   trouble: any --> DONE
+ */
 enum { HEALTH, OPENING, CHATTING, PINGED, CLOSING, DONE };
 
 static const struct sm_state states[] = {
     [HEALTH] = { "health", SM_TO(OPENING) | SM_TO(DONE) },
     [OPENING] = { "opening", SM_TO(CHATTING) | SM_TO(DONE) },
-    [CHATTING] = { "chatting", SM_TO(PINGED) | SM_TO(DONE) },
+    [CHATTING] = { "chatting", SM_TO(PINGED) | SM_TO(CLOSING) | SM_TO(DONE) },
     [PINGED] = { "pinged", SM_TO(CLOSING) | SM_TO(DONE) },
     [CLOSING] = { "closing", SM_TO(DONE) },
     [DONE] = { "done", 0 },
@@ -44,7 +49,7 @@ struct demo_client {
     struct wire_http *http;
     struct demo_ws ws;
     struct buf key; /* Sec-WebSocket-Key */
-    void (*done)(void *owner, const struct err *e);
+    const struct demo_client_events *events;
     void *owner;
     struct err trouble;
     uint8_t state;
@@ -61,7 +66,7 @@ static void finish(struct demo_client *c)
     sm_move(states, &c->state, DONE);
     net_target_free(c->target);
     c->target = NULL;
-    c->done(c->owner, c->failed ? &c->trouble : NULL);
+    c->events->done(c->owner, c->failed ? &c->trouble : NULL);
 }
 
 /* Always -EPROTO: the caller resets the stream. */
@@ -159,6 +164,18 @@ static bool is_event(struct bytes text, const char *type)
     return text.len > (size_t)len && memcmp(text.at, start, (size_t)len) == 0;
 }
 
+static bool has_key(struct bytes text, const char *key)
+{
+    return memmem(text.at, text.len, key, strlen(key)) != NULL;
+}
+
+static void look_at(struct demo_client *c, struct bytes text)
+{
+    if (is_event(text, "tool_executing") && !has_key(text, "\"tool_name\":")) {
+        c->events->saw(c->owner, "tool_executing without tool_name");
+    }
+}
+
 static int take_text(struct demo_client *c, struct bytes text)
 {
     if (!c->greeted) {
@@ -171,6 +188,7 @@ static int take_text(struct demo_client *c, struct bytes text)
     if (c->heard == EXPECTED || !is_event(text, expected[c->heard])) {
         return fail(c, "got another event than was due");
     }
+    look_at(c, text);
     if (++c->heard < EXPECTED) {
         return 0;
     }
@@ -192,6 +210,34 @@ static int take_pong(struct demo_client *c)
     return send_frame(c, WIRE_OP_CLOSE, bytes_make(normal, sizeof(normal)));
 }
 
+/* The other end has enough: its word, and ours back. */
+static int told_to_go(struct demo_client *c)
+{
+    struct bytes said = buf_bytes(&c->ws.payload);
+    struct buf reason = { 0 };
+    char text[256];
+
+    if (c->state != CHATTING || said.len < 2) {
+        return fail(c, "was closed early");
+    }
+    (void)text_put_escaped(&reason, bytes_from(said, 2), said.len);
+    snprintf(text, sizeof(text), "closed with %u (%.*s)",
+             (unsigned)said.at[0] << 8 | said.at[1], (int)reason.len,
+             reason.at == NULL ? "" : (const char *)reason.at);
+    buf_deinit(&reason);
+    c->events->saw(c->owner, text);
+    sm_move(states, &c->state, CLOSING);
+    return send_frame(c, WIRE_OP_CLOSE, said);
+}
+
+static int take_close(struct demo_client *c)
+{
+    int r = c->state == CLOSING ? 0 : told_to_go(c);
+
+    net_stream_end(c->stream);
+    return r;
+}
+
 static int take_message(struct demo_client *c)
 {
     switch (wire_frame_opcode(&c->ws.frame)) {
@@ -201,8 +247,7 @@ static int take_message(struct demo_client *c)
     case WIRE_OP_PONG:
         return take_pong(c);
     case WIRE_OP_CLOSE:
-        net_stream_end(c->stream);
-        return c->state == CLOSING ? 0 : fail(c, "was closed early");
+        return take_close(c);
     default:
         return fail(c, "got a frame that was not due");
     }
@@ -331,7 +376,8 @@ static void closed(void *owner, struct net_stream *s)
 
 /* ---- connecting ---- */
 
-static const struct net_stream_events events = { bytes_came, ended, drained, closed };
+static const struct net_stream_events stream_events = { bytes_came, ended, drained,
+                                                        closed };
 
 static void connected(void *owner, struct net_stream *s, int status,
                       const char *address)
@@ -346,7 +392,7 @@ static void connected(void *owner, struct net_stream *s, int status,
         return;
     }
     c->stream = s;
-    net_stream_own(s, &events, c);
+    net_stream_own(s, &stream_events, c);
     net_stream_read(s, true);
     c->http = wire_http_new(false);
     if (c->http == NULL || send_request(c) < 0) {
@@ -367,7 +413,7 @@ static void connect_again(struct demo_client *c)
 }
 
 int demo_client_start(struct net_loop *loop, uint16_t port,
-                      void (*done)(void *owner, const struct err *e), void *owner,
+                      const struct demo_client_events *events, void *owner,
                       struct demo_client **out)
 {
     struct demo_client *c = alloc_zero(1, sizeof(*c));
@@ -375,7 +421,7 @@ int demo_client_start(struct net_loop *loop, uint16_t port,
     if (c == NULL) {
         return -ENOMEM;
     }
-    c->done = done;
+    c->events = events;
     c->owner = owner;
     c->target = net_target_new(loop, "127.0.0.1", port);
     if (c->target != NULL) {

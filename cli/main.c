@@ -20,7 +20,8 @@ static const struct command commands[] = {
     { "verify", "check every record of a tape, repair what can be repaired",
       cmd_verify },
     { "ca", "make and show the local authority for listening with TLS", cmd_ca },
-    { "demo", "record a session with an embedded backend and show it", cmd_demo },
+    { "demo", "record a session with an embedded backend, break it, show both",
+      cmd_demo },
     { NULL, NULL, NULL }
 };
 
@@ -36,7 +37,7 @@ static const struct command *find(const char *name)
 
 static void print_help(FILE *to)
 {
-    fputs("wstape " WSTAPE_VERSION ", a recording WebSocket proxy\n\n"
+    fputs("wstape " WSTAPE_VERSION ", a WebSocket proxy that records and breaks\n\n"
           "Usage: wstape COMMAND [options]\n\nCommands:\n",
           to);
     for (const struct command *c = commands; c->name != NULL; c++) {

@@ -1,12 +1,14 @@
 """The program's front door: names, suggestions, exit statuses."""
 
+import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
 
-COMMANDS = ["record", "show", "verify", "ca", "demo"]
+COMMANDS = ["record", "inject", "faults", "show", "verify", "ca", "demo"]
 
 
 def wstape(*args, **kw):
@@ -87,15 +89,52 @@ def demo(folder):
 def test_demo_records_and_shows_a_session(tmp_path):
     done = demo(tmp_path)
     assert done.returncode == 0, done.stderr
+    plain, _ = done.stdout.split("\n5. ")
     for word in ["/health", "/ws/test", "connection_established", "agent_thinking",
                  "tool_completed", "still there?", "1000"]:  # fmt: skip
-        assert word in done.stdout
-    assert done.stdout.count('"type":"chat_message"') == 2
-    assert done.stdout.count('"type":"agent_completed"') == 2
+        assert word in plain
+    assert plain.count('"type":"chat_message"') == 2
+    assert plain.count('"type":"agent_completed"') == 2
+    assert "rule" not in plain and " ! " not in plain
     (tape,) = tmp_path.glob("wstape-demo-*/demo.wstape")
-    assert str(tape) in done.stdout
+    assert str(tape) in plain
     assert tape.stat().st_mode & 0o777 == 0o600
     assert wstape("verify", str(tape)).returncode == 0
+
+
+def test_demo_breaks_the_session_as_the_rules_say(tmp_path):
+    done = demo(tmp_path)
+    assert done.returncode == 0, done.stderr
+    _, faulty = done.stdout.split("\n5. ")
+    (tape,) = tmp_path.glob("wstape-demo-*/faulty.wstape")
+    typed, rest = faulty.split("\n6. What the client saw:\n")
+    assert f"--output {tape} \\\n" in typed
+    assert re.findall(r"--fault '(.*)'", typed) == [
+        "drop_field=tool_name,json.type=tool_executing",
+        "close=1011,reason=Internal error,from=server,message=8",
+    ]
+    saw, shown = rest.split("\n7. ")
+    assert saw.split("\n") == [
+        "     tool_executing without tool_name",
+        "     closed with 1011 (Internal error)",
+    ]
+    assert re.search(r"← ! drop_field +drop_field-\w+  text 4\n.* ⇐ text .*tool_exec", shown)
+    assert re.search(r"← ! close +close-\w+  text 8\n", shown)
+    assert re.search(r"⇐ close .* 1011 \(internal error\) Internal error\n", shown)
+    assert wstape("verify", str(tape)).returncode == 0
+
+
+def test_demo_takes_one_field_away_and_nothing_else(tmp_path):
+    assert demo(tmp_path).returncode == 0
+    (tape,) = tmp_path.glob("wstape-demo-*/faulty.wstape")
+    lines = wstape("show", "--json", str(tape)).stdout.splitlines()
+    records = [json.loads(line) for line in lines]
+    faults = [r for r in records if r["record"] == "fault"]
+    assert [(f["action"], f["message"]) for f in faults] == [("drop_field", 4), ("close", 8)]
+    (came,) = [r["text"] for r in records if r["record"] == "message" and r.get("altered")
+               and "tool_executing" in r.get("text", "")]  # fmt: skip
+    (went,) = [r["text"] for r in records if r["record"] == "delivered" and r["kind"] == "text"]
+    assert went == came.replace('"tool_name":"get_bill",', "")
 
 
 def test_demo_says_why_it_cannot_write(tmp_path):
