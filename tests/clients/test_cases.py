@@ -17,6 +17,7 @@ ALL = [GREETING, *RUN]
 END = "that is all"
 ALIVE = {"ping_interval": 0.2, "ping_timeout": 0.3, "close_timeout": 0.3}
 LOST = "sent 1011 (internal error) keepalive ping timeout; no close frame received"
+NAMELESS = EXECUTING.replace('"tool_name":"search",', "")
 ERROR_1011 = ("received 1011 (internal error) Internal error; "
               "then sent 1011 (internal error) Internal error")
 OLD_NAME = "unexpected error"  # what `websockets` before 11 calls 1011
@@ -168,10 +169,9 @@ def test_a_field_is_missing(inject, agent):
     story = python_client(w.url("/ws"), [CHAT], 6)
     node = node_client(w.url("/ws"), say=[CHAT], count=6)
 
-    executing = EXECUTING.replace('"tool_name":"search",', "")
     completed = COMPLETED.replace('"results":[1, 2 ,3],', "")
-    assert len(executing) < len(EXECUTING) and len(completed) < len(COMPLETED)
-    expected = [GREETING, STARTED, THINKING, executing, completed, DONE]
+    assert len(NAMELESS) < len(EXECUTING) and len(completed) < len(COMPLETED)
+    expected = [GREETING, STARTED, THINKING, NAMELESS, completed, DONE]
     assert story.messages == expected and node.texts == expected
 
 
@@ -254,7 +254,7 @@ def test_each_socket_has_its_own_faults(inject, agent):
                "drop,from=server,message=[2, 4..5],path=/ws/3?",
                "duplicate,path=/ws/4?,message=6,from=server")
     expected = {"1": ALL[:3],
-                "2": [*ALL[:3], EXECUTING.replace('"tool_name":"search",', ""), *ALL[4:], END],
+                "2": [*ALL[:3], NAMELESS, *ALL[4:], END],
                 "3": [GREETING, THINKING, DONE, END], "4": [*ALL, DONE, END],
                 "5": [*ALL, END]}
     paths = [f"/ws/{group}{n}" for n in range(6) for group in expected]

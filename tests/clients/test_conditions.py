@@ -10,7 +10,8 @@ from agent import Agent, python_client, python_clients
 from rig.faults import faults_of
 from told import node_client, start_node
 
-SAID = ['{"type":"tool_executing","id":7,"data":{"list":[{"k":"v1"},{"k":"v2"}],"ok":true}}',
+SAID = ['{"type":"tool_executing","id":7,'
+        '"data":{"list":[{"k":"v1"},{"k":"v2"}],"ok":true}}',
         '{"type":"tool_completed","id":7.0,"data":null,"text":"a, b"}',
         'not JSON: {"type":"tool_executing"}',
         '{"type":"\\u0074ool_executing","id":"7","data":{"list":[]}}',

@@ -139,7 +139,8 @@ def test_python_client_and_node_server(options, inject):
     assert (story.error, story.text) == (None, None)
     arrived = server.story("/x")
     assert arrived.errors == []
-    agreed(w.show().one("response")["head"].split("Extensions: ")[1].split("\r")[0], options)
+    head = w.show().one("response")["head"]
+    agreed(head.split("Extensions: ")[1].split("\r")[0], options)
     check(w, sent, arrived.texts, story.messages)
     server.kill()
 

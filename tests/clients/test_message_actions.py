@@ -268,7 +268,8 @@ def test_abort_on_the_wire(how, end, inject, listener):
 def test_rules_that_cannot_apply(inject, agent):
     """They let it pass, and say why."""
     w = inject(agent.url, "drop_field=n,from=server,name=cut",
-               "truncate=500,from=server,name=short", "violate=utf8,from=server,message=4,name=no")
+               "truncate=500,from=server,name=short",
+               "violate=utf8,from=server,message=4,name=no")
     said = [ONE, "no JSON", '{"m":1}', b"\xff"]
     story = python_client(w.url("/echo"), said, 4)
     assert story.messages == ['{"type":"a","deep":{"n":12345678901234567890}}', *said[1:]]

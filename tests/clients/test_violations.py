@@ -38,7 +38,8 @@ PYTHON = {
     "mask": ("incorrect masking", 1002),
     "opcode": ("invalid opcode", 1002),
     "control_fragment": ("fragmented control frame", 1002),
-    "utf8": ("'utf-8' codec can't decode byte 0xff in position 0: invalid start byte", 1007),
+    "utf8": ("'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+             1007),
     "close_code": ("invalid status code", 1002),
     "orphan_continuation": ("unexpected opcode", 1002),
 }

@@ -1,8 +1,8 @@
 // A client on `ws` that tells all that happens to it, a JSON line each: told.mjs URL
-// OPTIONS. Options: say (messages), file (JSON list of messages), count (close after so many,
-// default: wait for the end), until (close after this text), protocols, headers, deflate
-// (ws's options), timeout (milliseconds, for the handshake), alive (milliseconds: ping, and
-// terminate when no pong came by the next ping).
+// OPTIONS. Options: say (messages), file (JSON list of messages), count (close after so
+// many, default: wait for the end), until (close after this text), protocols, headers,
+// deflate (ws's options), timeout (milliseconds, for the handshake), alive (milliseconds:
+// ping, and terminate when no pong came by the next ping).
 import fs from 'node:fs';
 import WebSocket from 'ws';
 

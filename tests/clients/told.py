@@ -3,7 +3,7 @@
 import base64
 import concurrent.futures
 
-from ends import Program
+from ends import TIMEOUT, Program
 
 _pool = concurrent.futures.ThreadPoolExecutor(16)
 
@@ -23,7 +23,8 @@ class NodeStory:
         self.binaries = [base64.b64decode(b) for b in self.of("binary")]
         self.times = [line["time"] for line in lines if "text" in line]
         self.opened = any("open" in line for line in lines)
-        self.errors = [(line["error"], line.get("code")) for line in lines if "error" in line]
+        self.errors = [(line["error"], line.get("code"))
+                       for line in lines if "error" in line]
         self.code, self.reason = self._first("close"), self._first("reason")
         self.status, self.body = self._first("status"), self._first("body")
         self.headers = self._first("headers")
@@ -55,9 +56,9 @@ class NodeServer(Program):
 
     def story(self, path):
         """What it tells of one connection, once it is over."""
-        end = {"path": path}
+        def over():
+            return any("close" in line and line["path"] == path for line in self.lines)
+
         with self.changed:
-            assert self.changed.wait_for(lambda: any(
-                "close" in line and line["path"] == path for line in self.lines), 40), \
-                (end, self.lines[-5:])
+            assert self.changed.wait_for(over, TIMEOUT), (path, self.lines[-5:])
         return NodeStory([{"time": 0, **line} for line in self.of(path)])

@@ -21,7 +21,8 @@ sockets.on('connection', (ws, request) => {
   const path = request.url;
   tell({path, open: true, headers: request.headers, extensions: ws.extensions});
   ws.on('message', (data, isBinary) => {
-    tell(isBinary ? {path, binary: data.toString('base64')} : {path, text: data.toString()});
+    const text = data.toString(isBinary ? 'base64' : 'utf8');
+    tell(isBinary ? {path, binary: text} : {path, text});
     ws.send(data, {binary: isBinary});
   });
   ws.on('ping', (data) => tell({path, ping: data.toString()}));

@@ -163,6 +163,7 @@ def test_odd_spellings_pass(side, open_side):
         s.expect_bytes(odd)
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("size", [1, 7, 125, 126, 1000])
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_fragment(side, size, open_side):
@@ -189,6 +190,7 @@ def test_byte_by_byte(side, open_side):
     s.expect(frames.TEXT, b'{"n":1}')
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_many_in_one_packet(side, open_side):
     """Edited, dropped, doubled and untouched ones, with pings, in one write."""

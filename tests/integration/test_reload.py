@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from rig import frames, raw
+from rig.faults import faults_of
 from rig.process import run
 from rig.wait import until
 
@@ -159,6 +160,20 @@ def test_messages_are_held_by_rules_that_came_later(reloaded):
     r.change(rule("new"), "SIGHUP: 1 rule")
     assert said(pair) == b"new"
     close(pair)
+
+
+def test_numbers_go_on(reloaded):
+    """Messages are counted whether a rule cares for them or not."""
+    r = reloaded("faults:\n  - {drop: true, when: {path: /other}}\n")
+    pair = r.open()
+    for _ in range(5):
+        assert said(pair) == b"x"
+    r.change("faults:\n  - {replace: hit, when: {from: server, message: 7}}\n",
+             "SIGHUP: 1 rule")
+    assert [said(pair) for _ in range(3)] == [b"x", b"hit", b"x"]
+    close(pair)
+    r.w.stop()
+    assert [f.message for f in faults_of(r.w.tape)] == [7]
 
 
 def test_reload_while_a_message_is_held(reloaded):
