@@ -5,25 +5,29 @@
 #include <errno.h>
 #include <string.h>
 
-/* All rules that hold for an event and whose action is in `actions`, until one ends it.
+static bool ends(const struct inject_act *a)
+{
+    return a->action == INJECT_RESET || a->action == INJECT_STATUS ||
+           (a->action == INJECT_HANG && a->for_ns == INJECT_FOREVER);
+}
+
+/* Behind the `count` that are there: all rules that hold for an event and whose action
+ * is in `actions`, until one ends it.
  */
 static size_t collect(struct inject_connection *c, const struct inject_event *e,
-                      uint64_t actions, struct inject_fired out[INJECT_FIRED_MAX])
+                      uint64_t actions, size_t count,
+                      struct inject_fired out[INJECT_FIRED_MAX])
 {
-    static const uint64_t ends = UINT64_C(1) << INJECT_RESET |
-                                 UINT64_C(1) << INJECT_HANG |
-                                 UINT64_C(1) << INJECT_STATUS;
-    size_t count = 0;
-
     for (size_t i = 0; i < c->plan->rules->count && count < INJECT_FIRED_MAX; i++) {
-        uint64_t bit = UINT64_C(1) << c->plan->rules->at[i].act.action;
+        const struct inject_act *a = &c->plan->rules->at[i].act;
 
-        if ((actions & bit) == 0 || !inject_rule_holds(c, i, e, &out[count])) {
+        if ((actions & UINT64_C(1) << a->action) == 0 ||
+            !inject_rule_holds(c, i, e, &out[count])) {
             continue;
         }
         inject_connection_count(c, i);
         count++;
-        if ((ends & bit) != 0) {
+        if (ends(a)) {
             break;
         }
     }
@@ -44,7 +48,7 @@ size_t inject_on_accept(struct inject_connection *c, int64_t since_start_ns,
     if (inject_connection_fit(c) < 0) {
         return 0;
     }
-    return collect(c, &e, UINT64_MAX, out);
+    return collect(c, &e, UINT64_MAX, 0, out);
 }
 
 static int remember(struct inject_connection *c, struct bytes head)
@@ -76,6 +80,9 @@ static size_t late_connection_rules(struct inject_connection *c, int64_t now_ns,
             inject_rule_holds(c, i, &e, &out[count])) {
             inject_connection_count(c, i);
             count++;
+            if (ends(&r->act)) {
+                break;
+            }
         }
     }
     return count;
@@ -96,11 +103,13 @@ size_t inject_on_request(struct inject_connection *c, struct bytes head,
         return 0;
     }
     count = late_connection_rules(c, since_start_ns, out);
-    return count > 0 ? count
-                     : collect(c, &e,
-                               bit(INJECT_STATUS) | bit(INJECT_HANDSHAKE_DELAY) |
-                                   bit(INJECT_SET_HEADER) | bit(INJECT_DROP_HEADER),
-                               out);
+    if (count > 0 && ends(&out[count - 1].rule->act)) {
+        return count;
+    }
+    return collect(c, &e,
+                   bit(INJECT_STATUS) | bit(INJECT_HANDSHAKE_DELAY) |
+                       bit(INJECT_SET_HEADER) | bit(INJECT_DROP_HEADER),
+                   count, out);
 }
 
 size_t inject_on_response(struct inject_connection *c, bool switches,
@@ -121,7 +130,7 @@ size_t inject_on_response(struct inject_connection *c, bool switches,
                        (switches ? bit(INJECT_BAD_ACCEPT) | bit(INJECT_SUBPROTOCOL) |
                                        bit(INJECT_EXTENSION)
                                  : 0),
-                   out);
+                   0, out);
 }
 
 size_t inject_on_stream(struct inject_connection *c, enum side from,
@@ -136,7 +145,7 @@ size_t inject_on_stream(struct inject_connection *c, enum side from,
     if (inject_connection_fit(c) < 0) {
         return 0;
     }
-    return collect(c, &e, UINT64_MAX, out);
+    return collect(c, &e, UINT64_MAX, 0, out);
 }
 
 /* ---- which messages need asking ---- */

@@ -211,13 +211,15 @@ static int open_lane(struct proxy_session *s, enum side from, bool late)
     bool fresh =
         from == CLIENT ? d->client_no_context_takeover : d->server_no_context_takeover;
 
-    h->cares = inject_cares(s->faults->connection, from);
+    /* Once true, for good: what is delayed, half gathered or compressed anew has to be
+     * looked after, whatever rules come later. */
+    h->cares = h->cares || inject_cares(s->faults->connection, from);
     h->gathers = inject_inserts_at_control(s->faults->connection, from);
     if (!h->cares || !d->agreed || h->inflates) {
         return 0;
     }
     h->inflates = true;
-    h->failed = late && !fresh;
+    h->late = h->failed = late && !fresh;
     h->inflate = wire_inflate_new(bits, fresh);
     h->deflate = wire_deflate_new(bits, fresh);
     return h->inflate == NULL || h->deflate == NULL ? -ENOMEM : 0;
@@ -251,14 +253,29 @@ int proxy_faults_reopen(struct proxy_session *s)
 
 /* ---- ends ---- */
 
+/* Delayed and stalled messages, and those that wait for others to overtake them. */
+static int flush_held(struct proxy_session *s, enum side from, int64_t now_ns)
+{
+    int r;
+
+    proxy_line_flush(&s->faults->held[from].line);
+    r = proxy_held_release(s, from, now_ns);
+    return r == 0 && s->state != PROXY_DONE ? proxy_held_follow(s, from, true, now_ns)
+                                            : r;
+}
+
 int proxy_faults_close(struct proxy_session *s, enum side from, unsigned code,
                        const char *reason, int64_t now_ns)
 {
     enum side to = side_other(from);
     uint64_t mask = inject_connection_bits(s->faults->connection, from,
                                            s->faults->held[from].sent++);
-    int r;
+    /* What the other direction holds goes before the close frame to its side. */
+    int r = flush_held(s, to, now_ns);
 
+    if (r < 0 || s->state != PROXY_OPEN) {
+        return r;
+    }
     alloc_free(s->stop_reason);
     s->stop_reason = alloc_text(reason, strnlen(reason, PROXY_REASON_MAX));
     if (s->stop_reason == NULL) {
@@ -387,9 +404,8 @@ int proxy_faults_flush(struct proxy_session *s, int64_t now_ns)
     }
     for (int side = CLIENT; r == 0 && side <= SERVER; side++) {
         s->faults->shapes[side].end_at = now_ns;
-        proxy_line_flush(&s->faults->held[side].line);
         proxy_line_flush(&s->faults->shapes[side].line);
-        r = proxy_held_release(s, (enum side)side, now_ns);
+        r = flush_held(s, (enum side)side, now_ns);
         if (r == 0 && s->state != PROXY_DONE) {
             r = proxy_shape_release(s, (enum side)side, now_ns);
         }

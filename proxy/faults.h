@@ -39,6 +39,7 @@ struct proxy_held {
     bool inflates;     /* compressed ones are inflated from the first on */
     bool recodes;      /* compressed ones are compressed by us from now on */
     bool failed;       /* cannot be inflated any more: they pass as they came */
+    bool late;         /* since rules came when messages had passed already */
     bool gathers;      /* all messages, since some may be inserted at control frames */
     struct buf behind; /* frames that go behind the message being gathered */
     struct proxy_gather message, control;

@@ -203,7 +203,13 @@ int proxy_held_begin(struct proxy_session *s, enum side from, bool *held,
     if (r < 0) {
         return r;
     }
-    if (!h->cares || s->state != PROXY_OPEN) {
+    if (s->state != PROXY_OPEN) {
+        return 0;
+    }
+    if (!h->cares) {
+        if (kind != NO_KIND) {
+            inject_skip(s->faults->connection, from, (enum inject_opcode)kind);
+        }
         return 0;
     }
     if (h->ending != NULL) { /* nothing follows the end that waits */

@@ -106,7 +106,11 @@ static int end_behind(struct proxy_session *s, const struct proxy_judged *j,
                       const struct inject_rule *rule)
 {
     struct proxy_held *h = proxy_held_of(s, j->from);
+    int r = proxy_held_follow(s, j->from, true, j->now_ns);
 
+    if (r < 0) {
+        return r;
+    }
     h->ending = rule;
     h->ending_at = j->now_ns + s->faults->verdict.delay_ns;
     return proxy_held_release(s, j->from, j->now_ns);
@@ -176,6 +180,14 @@ static int pass_as_it_is(struct proxy_session *s, const struct proxy_judged *j)
     return r;
 }
 
+static const char *why_opaque(const struct proxy_session *s, enum side from)
+{
+    return proxy_held_of(s, from)->late
+               ? "the message cannot be decompressed: no rule looked at this direction "
+                 "from its first message on"
+               : "the message cannot be decompressed";
+}
+
 /* What cannot be decoded is passed as it came; the rules that might have held are
  * named. */
 int proxy_judge_escape(struct proxy_session *s, const struct proxy_judged *j)
@@ -193,7 +205,7 @@ int proxy_judge_escape(struct proxy_session *s, const struct proxy_judged *j)
     }
     for (size_t i = 0; r == 0 && i < count; i++) {
         if (j->opaque && !j->oversize) {
-            fired[i].why = "the message cannot be decompressed";
+            fired[i].why = why_opaque(s, j->from);
         }
         r = proxy_faults_record(s, &fired[i], j->from, j->kind, j->now_ns);
     }
