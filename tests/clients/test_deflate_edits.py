@@ -145,6 +145,37 @@ def test_python_client_and_node_server(options, inject):
     server.kill()
 
 
+def overtaken(messages, every, count):
+    """What `reorder=count,message=every N` makes of them."""
+    out, waiting = [], []
+    for n, message in enumerate(messages, 1):
+        if n % every == 0:
+            waiting.append([message, count])
+            continue
+        out.append(message)
+        for one in waiting:
+            one[1] -= 1
+        out += [m for m, left in waiting if left == 0]
+        waiting = [one for one in waiting if one[1] > 0]
+    return out + [m for m, _ in waiting]
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_reordered_and_compressed(side, inject, python_server, tmp_path):
+    """With context takeover, what overtakes is compressed before what is overtaken."""
+    sent = said(3)[:402]
+    (tmp_path / "said.json").write_text(json.dumps([*sent, END]))
+    w = inject(python_server.url, f"reorder=3,message=every 7,from={side}",
+               f"delay=1ms,message=every 50,from={side}", args=("--seed", 1))
+    path = f"/echo/reordered/{side}"
+    story = python_client(w.url(path), [*sent, END], until=END, extensions=to_python())
+    told = node_client(w.url(path), file=str(tmp_path / "said.json"), until=END,
+                       deflate=to_node())
+    expected = [*overtaken(sent, 7, 3), END]
+    assert (story.text, told.errors) == (None, [])
+    assert story.messages == told.texts == expected
+
+
 def test_fragmented_and_compressed(inject, python_server):
     """A message in several frames, each edited one in one."""
     sent = said(1)[:200]
