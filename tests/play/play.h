@@ -6,14 +6,16 @@
  *   client "GET / HTTP/1.1\r\n" ...   bytes from a side: strings and hex, mixed
  *   client fin|cut|reset|error        its end
  *   open | refuse 503 | connected | unreachable "why" | wake 30s | stop 1001 "bye"
- *   websocket [deflate]           accept, open, a handshake for /ws, its answer:
- * unchecked accept                        the client was accepted; rules may let it
- * wait rule RULE                     in its one-line form; wherever it stands, it holds
- * from the beginning whole                         not to be split: the split is what
- * is played with seed N                        of all chance silence client the tape
- * failed, and bytes to a side were dropped queued client 300000              bytes
- * waiting to be sent to a side config keep-host | body-limit 10 | idle 5s | pass-tape
- * off
+ *   websocket [deflate]               accept, open, a handshake for /ws, its answer:
+ *                                     none of these is compared
+ *   accept                            the client was accepted; rules may let it wait
+ *   rule RULE                         in its one-line form; wherever it stands, it
+ *                                     holds from the beginning
+ *   seed N                            of all chance
+ *   whole                             only whole: the split is what is played with
+ *   silence client                    the tape failed, and bytes to a side were dropped
+ *   queued client 300000              bytes waiting to be sent to a side
+ *   config keep-host | body-limit 10 | idle 5s | pass-tape off
  *   + request 1 : "GET / ..."         records, in order
  *   > server "GET / ..."              outputs, in order
  *   # comment
