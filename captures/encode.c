@@ -85,8 +85,11 @@ static bool draft_start(struct draft *d, struct capture_block *b)
 {
     *d = (struct draft){ .block = b, .from = b->bytes.len };
     d->error = buf_reserve(&b->bytes, ROOM);
+    if (d->error < 0) {
+        return false;
+    }
     d->at = b->bytes.at + d->from;
-    return d->error == 0;
+    return true;
 }
 
 static void put_array(struct draft *d, size_t count)

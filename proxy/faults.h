@@ -29,8 +29,12 @@ struct proxy_gather {
 
 /* A message that waits until others have overtaken it. */
 struct proxy_overtaken {
-    struct slice bytes; /* one reference */
+    struct slice bytes; /* frames; or a payload to be compressed when it goes, so that
+                           contexts follow the order on the wire. One reference. */
     uint64_t left;      /* messages that still go first */
+    bool is_payload;
+    struct inject_out out; /* of the payload */
+    const char *cause;     /* the rule's name */
 };
 
 /* One direction's messages, by the side that speaks. */
@@ -180,8 +184,9 @@ static inline struct proxy_held *proxy_held_of(const struct proxy_session *s,
  * border. */
 int proxy_held_queue(struct proxy_session *s, enum side from, struct bytes wire,
                      int64_t go_at, bool whole, int64_t now_ns);
-/* Let `others` messages go first. */
-int proxy_held_overtake(struct proxy_held *h, struct bytes wire, uint64_t others);
+/* Let `how->left` messages go first; `how->bytes` is filled in here. */
+int proxy_held_overtake(struct proxy_held *h, struct bytes what,
+                        const struct proxy_overtaken *how);
 /* A message has gone by: those that waited for the last one follow it; or all. */
 int proxy_held_follow(struct proxy_session *s, enum side from, bool everything,
                       int64_t now_ns);

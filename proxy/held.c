@@ -104,7 +104,8 @@ int proxy_held_release(struct proxy_session *s, enum side from, int64_t now_ns)
 
 /* ---- overtaken messages ---- */
 
-int proxy_held_overtake(struct proxy_held *h, struct bytes wire, uint64_t others)
+int proxy_held_overtake(struct proxy_held *h, struct bytes what,
+                        const struct proxy_overtaken *how)
 {
     struct proxy_overtaken *o;
     size_t cap = h->overtaken_cap == 0 ? 4 : h->overtaken_cap * 2;
@@ -119,11 +120,32 @@ int proxy_held_overtake(struct proxy_held *h, struct bytes wire, uint64_t others
         h->overtaken_cap = cap;
     }
     o = &h->overtaken[h->overtaken_count];
-    r = slice_copy(wire, &o->bytes);
+    *o = *how;
+    r = slice_copy(what, &o->bytes);
     if (r == 0) {
-        o->left = others;
         h->overtaken_count++;
     }
+    return r;
+}
+
+static int send_overtaken(struct proxy_session *s, enum side from,
+                          const struct proxy_overtaken *o, int64_t now_ns)
+{
+    struct buf wire = { 0 };
+    int r;
+
+    if (!o->is_payload) {
+        return proxy_held_queue(s, from, slice_bytes(o->bytes), now_ns, true, now_ns);
+    }
+    r = proxy_resend(s, from, &o->out, slice_bytes(o->bytes), true, &wire);
+    if (r == 0) {
+        r = proxy_tap_sent(s->shared->tap, s->number, now_ns, side_other(from),
+                           o->cause, buf_bytes(&wire));
+    }
+    if (r == 0) {
+        r = proxy_held_queue(s, from, buf_bytes(&wire), now_ns, true, now_ns);
+    }
+    buf_deinit(&wire);
     return r;
 }
 
@@ -143,7 +165,7 @@ int proxy_held_follow(struct proxy_session *s, enum side from, bool everything,
             continue;
         }
         if (r == 0) {
-            r = proxy_held_queue(s, from, slice_bytes(o.bytes), now_ns, true, now_ns);
+            r = send_overtaken(s, from, &o, now_ns);
         }
         chunk_unref(o.bytes.chunk);
     }

@@ -22,19 +22,33 @@ static void settle_order(struct proxy_session *s, enum side from)
     }
 }
 
+static struct bytes payload_of(const struct inject_verdict *v,
+                               const struct proxy_judged *j,
+                               const struct inject_out *out)
+{
+    if (out->original) {
+        return j->payload;
+    }
+    return out->len == 0 ? (struct bytes){ 0 }
+                         : bytes_make(v->bytes.at + out->at, out->len);
+}
+
+/* A compressed message that others overtake is compressed when its turn has come. */
+static bool goes_later(const struct proxy_session *s, const struct proxy_judged *j)
+{
+    const struct inject_verdict *v = &s->faults->verdict;
+
+    return j->compressed && v->reorder > 0 && v->stall == NULL;
+}
+
 static int build_one(struct proxy_session *s, const struct proxy_judged *j,
                      const struct inject_out *out, struct buf *wire)
 {
-    const struct inject_verdict *v = &s->faults->verdict;
-    struct bytes payload = out->original ? j->payload : (struct bytes){ 0 };
-
     if (out->original && !j->compressed) {
         return buf_put(wire, buf_bytes(&j->gather->raw));
     }
-    if (!out->original && out->len > 0) {
-        payload = bytes_make(v->bytes.at + out->at, out->len);
-    }
-    return proxy_resend(s, j->from, out, payload, j->compressed, wire);
+    return proxy_resend(s, j->from, out, payload_of(&s->faults->verdict, j, out),
+                        j->compressed, wire);
 }
 
 /* A message inserted at a control frame cannot go into the message around that frame.
@@ -135,6 +149,27 @@ static int send_judged(struct proxy_session *s, const struct proxy_judged *j,
                : r;
 }
 
+static int let_overtake(struct proxy_session *s, const struct proxy_judged *j,
+                        struct bytes wire)
+{
+    struct proxy_held *h = proxy_held_of(s, j->from);
+    const struct inject_verdict *v = &s->faults->verdict;
+    struct proxy_overtaken how = { .left = v->reorder,
+                                   .cause = v->fired[0].rule->name };
+    int r = 0;
+
+    if (!goes_later(s, j)) {
+        return proxy_held_overtake(h, wire, &how);
+    }
+    h->recodes = true;
+    how.is_payload = true;
+    for (size_t i = 0; r == 0 && i < v->out_count; i++) {
+        how.out = v->out[i];
+        r = proxy_held_overtake(h, payload_of(v, j, &v->out[i]), &how);
+    }
+    return r;
+}
+
 static int perform(struct proxy_session *s, const struct proxy_judged *j,
                    struct bytes wire)
 {
@@ -142,10 +177,11 @@ static int perform(struct proxy_session *s, const struct proxy_judged *j,
     int r;
 
     if (v->stall != NULL) {
-        return stall(s, j, wire);
+        r = stall(s, j, wire);
+        return r == 0 ? proxy_held_follow(s, j->from, false, j->now_ns) : r;
     }
-    if (v->reorder > 0 && wire.len > 0) {
-        return proxy_held_overtake(proxy_held_of(s, j->from), wire, v->reorder);
+    if (v->reorder > 0 && v->out_count > 0) {
+        return let_overtake(s, j, wire);
     }
     r = send_judged(s, j, wire);
     if (r == 0 && v->close != NULL) {
@@ -253,7 +289,7 @@ int proxy_judge(struct proxy_session *s, struct proxy_judged *j)
         r = inject_on_message(s->faults->connection, j->from, j->kind, j->payload,
                               proxy_faults_time(s, j->now_ns), &s->faults->verdict);
         settle_order(s, j->from);
-        r = r == 0 ? build(s, j, &wire) : r;
+        r = r == 0 && !goes_later(s, j) ? build(s, j, &wire) : r;
         r = r == 0 ? record(s, j, buf_bytes(&wire)) : r;
         r = r == 0 ? perform(s, j, buf_bytes(&wire)) : r;
     }

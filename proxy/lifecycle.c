@@ -172,6 +172,9 @@ int proxy_session_drain(struct proxy_session *s, enum capture_end kind, int64_t 
     s->ended_by = (uint8_t)kind;
     s->head_at = PROXY_NEVER;
     s->deadline_at = after(now_ns, s->shared->config->linger_ns);
+    if (s->faults != NULL) { /* nobody is let in or passed on any more */
+        s->faults->accept_at = s->faults->request_at = PROXY_NEVER;
+    }
     for (int side = CLIENT; side <= SERVER && r == 0; side++) {
         r = proxy_session_pause(s, (enum side)side, PROXY_PAUSE_ALL, false);
     }
