@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "inject/build.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -154,6 +155,7 @@ int cli_rules_plan(const struct cli_recorder_config *c, struct inject_plan **out
     if (r < 0) {
         return r;
     }
+    assert(rules != NULL);
     r = choose_seed(c, rules, &seed);
     if (r == 0) {
         *out = inject_plan_new(rules, seed, c->max_message);
@@ -175,6 +177,10 @@ bool cli_rules_reload(const struct cli_recorder_config *c, struct inject_plan *p
     if (build(c, &rules, &e) < 0) {
         fprintf(stderr, "wstape: SIGHUP: %s: the rules stay as they were\n", e.text);
         return false;
+    }
+    if (rules->has_seed && rules->seed != inject_plan_seed(plan)) {
+        fprintf(stderr, "wstape: SIGHUP: the seed of a run stays: %llu\n",
+                (unsigned long long)inject_plan_seed(plan));
     }
     if (inject_plan_reload(plan, rules) < 0) {
         inject_rules_free(rules);

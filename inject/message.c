@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { COPIES_MAX = 64 * 1024 * 1024 }; /* bytes that one message may become */
+
 /* A message on its way through the rules. */
 struct work {
     struct inject_connection *c;
@@ -233,6 +235,19 @@ static int violate(struct work *w, const struct inject_act *a, struct inject_fir
 
 /* ---- the rules ---- */
 
+static void duplicate(struct work *w, const struct inject_act *a,
+                      struct inject_fired *f)
+{
+    uint64_t copies = w->copies + a->count;
+
+    if (copies > COPIES_MAX / (current(w).len + 1)) {
+        f->failed = true;
+        f->why = "the copies would be more than 64 MiB";
+        return;
+    }
+    w->copies = copies;
+}
+
 /* Acts that leave the payload alone. */
 static int act_on_way(struct work *w, const struct inject_act *a,
                       struct inject_fired *f)
@@ -247,7 +262,7 @@ static int act_on_way(struct work *w, const struct inject_act *a,
         v->delay_ns += a->for_ns;
         return 0;
     case INJECT_DUPLICATE:
-        w->copies += a->count;
+        duplicate(w, a, f);
         return 0;
     case INJECT_REORDER:
         v->reorder = a->count;
@@ -259,7 +274,9 @@ static int act_on_way(struct work *w, const struct inject_act *a,
         }
         return put_given(w, a);
     case INJECT_FRAGMENT:
-        w->fragment = a->count;
+        f->failed = a->count >= current(w).len;
+        f->why = f->failed ? "the message is not longer than that" : NULL;
+        w->fragment = f->failed ? w->fragment : a->count;
         return 0;
     case INJECT_CLOSE_WITH:
         v->close = f;
@@ -295,26 +312,37 @@ static int act(struct work *w, const struct inject_rule *rule, struct inject_fir
     }
 }
 
-static int apply_rules(struct work *w)
+static int apply_rule(struct work *w, size_t i)
 {
     struct inject_verdict *v = w->v;
+    struct inject_fired *f = &v->fired[v->fired_count];
+    int r;
+
+    if (!inject_rule_holds(w->c, i, w->event, f)) {
+        return 0;
+    }
+    r = act(w, &w->c->plan->rules->at[i], f);
+    if (r < 0) {
+        return r;
+    }
+    v->fired_count++;
+    if (!f->failed) {
+        inject_connection_count(w->c, i);
+    }
+    return 0;
+}
+
+static bool is_over(const struct work *w)
+{
+    return w->gone || w->v->stall != NULL || w->v->fired_count == INJECT_FIRED_MAX;
+}
+
+static int apply_rules(struct work *w)
+{
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < w->c->plan->rules->count && !w->gone &&
-                       v->stall == NULL && v->fired_count < INJECT_FIRED_MAX;
-         i++) {
-        struct inject_fired *f = &v->fired[v->fired_count];
-
-        if (!inject_rule_holds(w->c, i, w->event, f)) {
-            continue;
-        }
-        r = act(w, &w->c->plan->rules->at[i], f);
-        if (r == 0) {
-            v->fired_count++;
-            if (!f->failed) {
-                inject_connection_count(w->c, i);
-            }
-        }
+    for (size_t i = 0; r == 0 && i < w->c->plan->rules->count && !is_over(w); i++) {
+        r = apply_rule(w, i);
     }
     return r;
 }

@@ -66,6 +66,13 @@ static int remember(struct inject_connection *c, struct bytes head)
 }
 
 /* Connection rules without path and headers had their turn when it was accepted. */
+static bool is_late(const struct inject_connection *c, size_t i)
+{
+    const struct inject_when *w = &c->plan->rules->at[i].when;
+
+    return (w->path != NULL || w->header_count > 0) && c->memory[i].fired == 0;
+}
+
 static size_t late_connection_rules(struct inject_connection *c, int64_t now_ns,
                                     struct inject_fired out[INJECT_FIRED_MAX])
 {
@@ -73,16 +80,12 @@ static size_t late_connection_rules(struct inject_connection *c, int64_t now_ns,
     size_t count = 0;
 
     for (size_t i = 0; i < c->plan->rules->count && count < INJECT_FIRED_MAX; i++) {
-        const struct inject_rule *r = &c->plan->rules->at[i];
-        bool late = r->when.path != NULL || r->when.header_count > 0;
-
-        if (late && c->memory[i].fired == 0 &&
-            inject_rule_holds(c, i, &e, &out[count])) {
-            inject_connection_count(c, i);
-            count++;
-            if (ends(&r->act)) {
-                break;
-            }
+        if (!is_late(c, i) || !inject_rule_holds(c, i, &e, &out[count])) {
+            continue;
+        }
+        inject_connection_count(c, i);
+        if (ends(&out[count++].rule->act)) {
+            break;
         }
     }
     return count;

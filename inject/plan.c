@@ -127,7 +127,7 @@ struct inject_connection *inject_connection_new(struct inject_plan *p, uint32_t 
         return NULL;
     }
     c->plan = p;
-    c->generation = p->generation;
+    c->rules = p->rules;
     c->number = number;
     c->opened_at = since_start_ns;
     return c;
@@ -144,18 +144,24 @@ void inject_connection_free(struct inject_connection *c)
 
 int inject_connection_fit(struct inject_connection *c)
 {
+    const struct inject_rules *rules = c->plan->rules;
     struct inject_memory *memory;
 
-    if (c->generation == c->plan->generation) {
+    if (c->rules == rules) {
         return 0;
     }
-    memory = alloc_zero(c->plan->rules->count, sizeof(*memory));
+    memory = alloc_zero(rules->count, sizeof(*memory));
     if (memory == NULL) {
         return -ENOMEM;
     }
+    for (size_t i = 0; i < rules->count; i++) {
+        size_t old = find(c->rules, rules->at[i].name);
+
+        memory[i].fired = old < c->rules->count ? c->memory[old].fired : 0;
+    }
     alloc_free(c->memory);
     c->memory = memory;
-    c->generation = c->plan->generation;
+    c->rules = rules;
     inject_match_head(c);
     return 0;
 }

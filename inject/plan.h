@@ -46,10 +46,10 @@ void inject_connection_free(struct inject_connection *c); /* takes NULL */
 /* One act that fired: for the tape and for the caller to perform. */
 struct inject_fired {
     const struct inject_rule *rule;
-    bool drawn;      /* probability was below 1 */
-    double draw;     /* 0 <= draw < probability */
-    bool failed;     /* could not be applied: the event passes, `why` says so */
     const char *why; /* static text, or NULL */
+    double draw;     /* 0 <= draw < probability */
+    bool drawn;      /* probability was below 1 */
+    bool failed;     /* could not be applied: the event passes, `why` says so */
 };
 
 enum { INJECT_FIRED_MAX = 32 }; /* acts on one event; more rules do not act */

@@ -31,14 +31,14 @@ struct inject_memory {
 
 struct inject_connection {
     struct inject_plan *plan;
-    struct inject_memory *memory; /* by rule */
-    uint8_t *head;                /* of the last request; NULL before the first */
+    const struct inject_rules *rules; /* that `memory` fits; older ones live on */
+    struct inject_memory *memory;     /* by rule */
+    uint8_t *head;                    /* of the last request; NULL before the first */
     size_t head_len;
     uint64_t messages[2][INJECT_KINDS]; /* seen so far */
     int64_t opened_at;
     uint64_t requests, responses; /* seen so far: message numbers of the handshake */
     uint32_t number;
-    unsigned generation; /* of the plan that `memory` fits */
 };
 
 /* What a rule is held against. */

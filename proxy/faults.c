@@ -146,11 +146,14 @@ int proxy_faults_accept(struct proxy_session *s, const struct proxy_leg_facts *c
     }
     s->faults->accept_at = out->at;
     s->faults->accept_tls = out->tls;
+    s->faults->accept_resets = reset;
     r = proxy_session_record_open(s, client, now_ns);
     if (r == 0) {
         r = proxy_faults_record_ruling(s, &ruling, CLIENT, now_ns);
     }
-    return r == 0 && reset ? proxy_session_cut(s, CAPTURE_END_FAULT, now_ns) : r;
+    return r == 0 && reset && out->at == now_ns
+               ? proxy_session_cut(s, CAPTURE_END_FAULT, now_ns)
+               : r;
 }
 
 /* ---- requests that wait ---- */
@@ -187,6 +190,7 @@ int proxy_faults_request_due(struct proxy_session *s, int64_t now_ns)
         return proxy_session_cut(s, CAPTURE_END_FAULT, now_ns);
     }
     if (rule != NULL && s->http->exchange_count > 1) {
+        s->faults->request_at = PROXY_NEVER;
         return 0; /* asked again when the answers to those before it are through */
     }
     s->faults->request_at = PROXY_NEVER;

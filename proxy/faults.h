@@ -95,6 +95,7 @@ struct proxy_faults {
     unsigned generation; /* of the plan that the lanes were opened for */
     int64_t accept_at;   /* hang, accept_delay: when the client is let in */
     enum proxy_tls_fault accept_tls;
+    bool accept_resets; /* reset instead, behind an accept_delay */
     int64_t request_at; /* hang, handshake_delay: when the request goes on */
     const struct inject_rule *request_rule; /* status, reset: what then happens to it */
     bool shaped;

@@ -266,6 +266,8 @@ int proxy_held_header(struct proxy_session *s, enum side from)
     return buf_put(&gather_of(s, from)->raw, bytes_make(raw, len));
 }
 
+enum { FRAMING_MAX = 1024 * 1024 }; /* bytes of headers that a message may come with */
+
 /* A compressed message has to be inflated whole, if only for those after it. */
 static bool too_large(const struct proxy_session *s, enum side from,
                       const struct proxy_gather *g)
@@ -274,7 +276,7 @@ static bool too_large(const struct proxy_session *s, enum side from,
                          ? PROXY_RECODE_MAX
                          : inject_max_message(s->faults->connection);
 
-    return g->payload.len > limit;
+    return g->payload.len > limit || g->raw.len > limit + FRAMING_MAX;
 }
 
 /* It is given up while it still arrives: the rest passes unheld. */

@@ -51,15 +51,23 @@ static int build_one(struct proxy_session *s, const struct proxy_judged *j,
                         j->compressed, wire);
 }
 
-/* A message inserted at a control frame cannot go into the message around that frame.
- */
-static struct buf *way_of(struct proxy_session *s, const struct proxy_judged *j,
-                          const struct inject_out *out, struct buf *wire)
+/* A message inserted at a control frame cannot go into the message around that frame:
+ * it goes behind, as long as that is not too much. */
+static int put_in_place(struct proxy_session *s, const struct proxy_judged *j,
+                        const struct inject_out *out, struct buf *wire)
 {
     struct proxy_held *h = proxy_held_of(s, j->from);
     bool is_data = (out->kind & (INJECT_TEXT | INJECT_BINARY)) != 0;
 
-    return is_data && j->gather == &h->control && h->message.on ? &h->behind : wire;
+    if (!is_data || j->gather != &h->control || !h->message.on) {
+        return build_one(s, j, out, wire);
+    }
+    if (h->behind.len > PROXY_HIGH_WATER) {
+        return proxy_tap_note(s->shared->tap, s->number, j->now_ns,
+                              "too many messages wait for the end of the one that is "
+                              "under way: this one is not inserted");
+    }
+    return build_one(s, j, out, &h->behind);
 }
 
 static int build(struct proxy_session *s, const struct proxy_judged *j,
@@ -75,7 +83,7 @@ static int build(struct proxy_session *s, const struct proxy_judged *j,
     }
     h->recodes = h->recodes || j->compressed;
     for (size_t i = 0; r == 0 && i < v->out_count; i++) {
-        r = build_one(s, j, &v->out[i], way_of(s, j, &v->out[i], wire));
+        r = put_in_place(s, j, &v->out[i], wire);
     }
     return r;
 }

@@ -143,6 +143,9 @@ int proxy_session_let_in(struct proxy_session *s, int64_t now_ns)
 {
     s->head_at = now_ns;
     s->faults->accept_at = PROXY_NEVER;
+    if (s->faults->accept_resets) {
+        return proxy_session_cut(s, CAPTURE_END_FAULT, now_ns);
+    }
     return let_in(s, s->faults->accept_tls);
 }
 
