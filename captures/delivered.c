@@ -26,7 +26,6 @@ struct capture_delivered *capture_delivered_new(struct capture_messages_rules *r
     d->messages.agreed = arrived->agreed;
     d->messages.others = arrived->others;
     d->messages.fresh = arrived->fresh;
-    d->messages.window_bits = arrived->window_bits;
     d->messages.lost = lost;
     d->unsure = lost;
     lint_anew(d);

@@ -99,7 +99,7 @@ static void forget_context(struct capture_messages *m)
 static int inflate(struct capture_messages *m, struct bytes in)
 {
     if (m->inflate == NULL) {
-        m->inflate = wire_inflate_new(m->window_bits, m->fresh);
+        m->inflate = wire_inflate_new(m->fresh);
     }
     if (m->inflate == NULL) {
         return -ENOMEM;
@@ -271,9 +271,8 @@ static int take(struct capture_messages *m, struct bytes payload, int64_t time_n
 void capture_messages_init(struct capture_messages *m, struct capture_messages_rules *r,
                            uint32_t connection, enum side from)
 {
-    *m = (struct capture_messages){
-        .rules = r, .connection = connection, .from = from, .window_bits = 15
-    };
+    *m =
+        (struct capture_messages){ .rules = r, .connection = connection, .from = from };
 }
 
 void capture_messages_deinit(struct capture_messages *m)
@@ -295,8 +294,6 @@ void capture_messages_agree(struct capture_messages *m,
     m->lost = false;
     m->agreed = p->agreed;
     m->others = others;
-    m->window_bits =
-        m->from == CLIENT ? p->client_max_window_bits : p->server_max_window_bits;
     m->fresh = m->from == CLIENT ? p->client_no_context_takeover
                                  : p->server_no_context_takeover;
 }

@@ -81,7 +81,6 @@ struct capture_messages {
     uint64_t count; /* messages that began */
     uint32_t connection;
     enum side from;
-    uint8_t window_bits;
     bool last;   /* the frame in progress ends its message */
     bool shaken; /* the handshake was seen */
     bool agreed; /* it agreed on permessage-deflate */

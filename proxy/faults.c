@@ -224,7 +224,7 @@ static int open_lane(struct proxy_session *s, enum side from, bool late)
     }
     h->inflates = true;
     h->late = h->failed = late && !fresh;
-    h->inflate = wire_inflate_new(bits, fresh);
+    h->inflate = wire_inflate_new(fresh);
     h->deflate = wire_deflate_new(bits, fresh);
     return h->inflate == NULL || h->deflate == NULL ? -ENOMEM : 0;
 }

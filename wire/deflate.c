@@ -8,6 +8,7 @@
 
 enum {
     SCRATCH_LEN = 4096,
+    WINDOW_BITS_MAX = 15,
     WINDOW_MAX = 32768,
     PIECE_MAX = 1 << 30,
     AT_BLOCK_END = 128, /* in z_stream.data_type, see zlib.h under inflate() */
@@ -38,7 +39,7 @@ static void zlib_free(void *opaque, void *at)
     alloc_free(at);
 }
 
-struct wire_inflate *wire_inflate_new(unsigned window_bits, bool no_context_takeover)
+struct wire_inflate *wire_inflate_new(bool no_context_takeover)
 {
     struct wire_inflate *i = alloc_zero(1, sizeof(*i));
 
@@ -48,8 +49,7 @@ struct wire_inflate *wire_inflate_new(unsigned window_bits, bool no_context_take
     i->no_context_takeover = no_context_takeover;
     i->z.zalloc = zlib_alloc;
     i->z.zfree = zlib_free;
-    /* Compressors asked for 8 use 9 in truth, and some versions refuse 8. */
-    if (inflateInit2(&i->z, window_bits < 9 ? -9 : -(int)window_bits) != Z_OK) {
+    if (inflateInit2(&i->z, -WINDOW_BITS_MAX) != Z_OK) {
         alloc_free(i);
         return NULL;
     }

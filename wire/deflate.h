@@ -13,8 +13,10 @@
 
 struct wire_inflate;
 
-/* `window_bits` 8..15. NULL when memory is out. */
-struct wire_inflate *wire_inflate_new(unsigned window_bits, bool no_context_takeover);
+/* The window is the largest there is, whatever was negotiated: a peer that refers
+ * further back than it should is still read, and the same way however its output is
+ * taken. NULL when memory is out. */
+struct wire_inflate *wire_inflate_new(bool no_context_takeover);
 void wire_inflate_free(struct wire_inflate *i);
 
 enum {

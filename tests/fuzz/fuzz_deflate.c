@@ -39,7 +39,7 @@ static void check_round_trip(struct bytes in, uint8_t how)
 {
     unsigned bits = 9 + how % 7;
     bool no_takeover = (how & 0x80) != 0;
-    struct wire_inflate *i = wire_inflate_new(bits, no_takeover);
+    struct wire_inflate *i = wire_inflate_new(no_takeover);
     z_stream z = { 0 };
 
     must(i != NULL);
@@ -83,9 +83,8 @@ static void compare(struct wire_inflate *free_one, struct wire_inflate *limited,
 
 static void check_any(struct bytes in, uint8_t how, size_t cut)
 {
-    unsigned bits = 8 + how % 8;
-    struct wire_inflate *free_one = wire_inflate_new(bits, (how & 0x80) != 0);
-    struct wire_inflate *limited = wire_inflate_new(bits, (how & 0x80) != 0);
+    struct wire_inflate *free_one = wire_inflate_new((how & 0x80) != 0);
+    struct wire_inflate *limited = wire_inflate_new((how & 0x80) != 0);
 
     must(free_one != NULL && limited != NULL);
     cut = cut < in.len ? cut : in.len;

@@ -33,7 +33,7 @@ static void check_window(unsigned bits, bool fresh)
 {
     static uint8_t message[LONGEST];
     struct wire_deflate *d = wire_deflate_new(bits, fresh);
-    struct wire_inflate *i = wire_inflate_new(bits, fresh);
+    struct wire_inflate *i = wire_inflate_new(fresh);
     uint32_t state = bits;
 
     assert_non_null(d);
@@ -67,7 +67,7 @@ static void a_late_start_needs_nothing_of_before(void **unused)
 {
     struct wire_deflate *theirs = wire_deflate_new(15, false);
     struct wire_deflate *ours = wire_deflate_new(15, false);
-    struct wire_inflate *receiver = wire_inflate_new(15, false);
+    struct wire_inflate *receiver = wire_inflate_new(false);
     struct bytes text = bytes_of("the same words, the same words, the same words");
 
     (void)unused;

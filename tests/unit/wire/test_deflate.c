@@ -62,7 +62,7 @@ static void inflates(struct wire_inflate *i, struct bytes in, const char *expect
 
 static void one_block(void **state)
 {
-    struct wire_inflate *i = wire_inflate_new(15, false);
+    struct wire_inflate *i = wire_inflate_new(false);
 
     (void)state;
     inflates(i, BYTES(0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00), "Hello");
@@ -72,7 +72,7 @@ static void one_block(void **state)
 
 static void without_context_takeover(void **state)
 {
-    struct wire_inflate *i = wire_inflate_new(15, true);
+    struct wire_inflate *i = wire_inflate_new(true);
     struct buf out = { 0 };
 
     (void)state;
@@ -89,7 +89,7 @@ static void without_context_takeover(void **state)
 
 static void stored_block(void **state)
 {
-    struct wire_inflate *i = wire_inflate_new(15, false);
+    struct wire_inflate *i = wire_inflate_new(false);
 
     (void)state;
     inflates(i, BYTES(0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00),
@@ -99,7 +99,7 @@ static void stored_block(void **state)
 
 static void final_block(void **state)
 {
-    struct wire_inflate *i = wire_inflate_new(15, false);
+    struct wire_inflate *i = wire_inflate_new(false);
 
     (void)state;
     inflates(i, BYTES(0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00), "Hello");
@@ -111,7 +111,7 @@ static void final_block(void **state)
 
 static void final_block_at_the_very_end(void **state)
 {
-    struct wire_inflate *i = wire_inflate_new(15, false);
+    struct wire_inflate *i = wire_inflate_new(false);
 
     (void)state;
     inflates(i, BYTES(0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00), "Hello");
@@ -121,7 +121,7 @@ static void final_block_at_the_very_end(void **state)
 
 static void two_blocks(void **state)
 {
-    struct wire_inflate *i = wire_inflate_new(15, false);
+    struct wire_inflate *i = wire_inflate_new(false);
 
     (void)state;
     inflates(i,
@@ -133,7 +133,7 @@ static void two_blocks(void **state)
 
 static void empty_messages(void **state)
 {
-    struct wire_inflate *i = wire_inflate_new(15, false);
+    struct wire_inflate *i = wire_inflate_new(false);
 
     (void)state;
     inflates(i, BYTES(0x00), "");
@@ -147,7 +147,7 @@ static void empty_messages(void **state)
 
 static void many_messages_share_a_context(int window_bits, int final_every)
 {
-    struct wire_inflate *i = wire_inflate_new((unsigned)window_bits, false);
+    struct wire_inflate *i = wire_inflate_new(false);
     z_stream z;
     size_t before = 0, later = 0;
 
@@ -199,7 +199,7 @@ static void context_takeover_with_final_blocks(void **state)
 /* 200 kB of zeros from 200 bytes, three times: the second is cut, the third is not. */
 static void limit_keeps_the_context_right(void **state)
 {
-    struct wire_inflate *i = wire_inflate_new(15, false);
+    struct wire_inflate *i = wire_inflate_new(false);
     static const uint8_t zeros[4096];
     uint8_t packed[3][4096];
     struct buf out = { 0 };
@@ -237,7 +237,7 @@ static void limit_is_exact(void **state)
 
     (void)state;
     for (size_t limit = 0; limit < 8; limit++) {
-        struct wire_inflate *i = wire_inflate_new(15, false);
+        struct wire_inflate *i = wire_inflate_new(false);
         struct buf out = { 0 };
         int r;
 
@@ -263,7 +263,7 @@ static void corrupt_is_told_and_stays(void **state)
 
     (void)state;
     for (size_t n = 0; n < sizeof(bad) / sizeof(bad[0]); n++) {
-        struct wire_inflate *i = wire_inflate_new(15, false);
+        struct wire_inflate *i = wire_inflate_new(false);
         struct buf out = { 0 };
 
         assert_int_equal(wire_inflate_message(i, bad[n], 1000, &out),
@@ -279,7 +279,7 @@ static void corrupt_is_told_and_stays(void **state)
 
 static void what_came_before_the_damage_is_kept(void **state)
 {
-    struct wire_inflate *i = wire_inflate_new(15, false);
+    struct wire_inflate *i = wire_inflate_new(false);
     struct buf out = { 0 };
 
     (void)state;
@@ -307,7 +307,7 @@ static void failed_allocations(void **state)
         int r = -ENOMEM;
 
         alloc_fail_at(nth);
-        i = wire_inflate_new(15, false);
+        i = wire_inflate_new(false);
         if (i != NULL) {
             r = wire_inflate_message(
                 i, BYTES(0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00), 1000, &out);
@@ -323,7 +323,7 @@ static void failed_allocations(void **state)
 
 static void no_memory_for_output_keeps_the_context(void **state)
 {
-    struct wire_inflate *i = wire_inflate_new(15, false);
+    struct wire_inflate *i = wire_inflate_new(false);
     struct buf out = { 0 };
 
     (void)state;
@@ -356,7 +356,7 @@ static void failed_growth_keeps_the_context(void **state)
     }
     deflateEnd(&z);
     for (unsigned nth = 0; hit; nth++) {
-        struct wire_inflate *i = wire_inflate_new(15, false);
+        struct wire_inflate *i = wire_inflate_new(false);
         struct buf out = { 0 };
         int r;
 
