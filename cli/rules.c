@@ -178,6 +178,7 @@ bool cli_rules_reload(const struct cli_recorder_config *c, struct inject_plan *p
         fprintf(stderr, "wstape: SIGHUP: %s: the rules stay as they were\n", e.text);
         return false;
     }
+    assert(rules != NULL);
     if (rules->has_seed && rules->seed != inject_plan_seed(plan)) {
         fprintf(stderr, "wstape: SIGHUP: the seed of a run stays: %llu\n",
                 (unsigned long long)inject_plan_seed(plan));
