@@ -73,8 +73,8 @@ size_t inject_on_response(struct inject_connection *c, bool switches,
                           int64_t since_start_ns,
                           struct inject_fired out[INJECT_FIRED_MAX]);
 
-/* Rules of stage STREAM that hold now for a direction (asked once the connection opens,
- * and again when `again_ns` says so); each fires at most once a connection. */
+/* Rules of stage STREAM that hold for a direction, asked once, when the connection's
+ * first request is known. */
 size_t inject_on_stream(struct inject_connection *c, enum side from,
                         int64_t since_start_ns,
                         struct inject_fired out[INJECT_FIRED_MAX]);

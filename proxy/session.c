@@ -42,11 +42,6 @@ void proxy_session_free(struct proxy_session *s)
     }
 }
 
-uint32_t proxy_session_number(const struct proxy_session *s)
-{
-    return s->number;
-}
-
 /* ---- outputs ---- */
 
 int proxy_session_output(struct proxy_session *s, enum proxy_output_kind kind,

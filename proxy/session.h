@@ -93,6 +93,4 @@ void proxy_session_lost(struct proxy_session *s, enum side to);
 int proxy_session_stop(struct proxy_session *s, unsigned code, const char *reason,
                        const uint8_t mask[4], int64_t now_ns);
 
-uint32_t proxy_session_number(const struct proxy_session *s);
-
 #endif
