@@ -1,0 +1,54 @@
+/*
+ * replay/align - messages of the tape and those that came, side by side, as they come.
+ *
+ * Tells what differs, what is missing, what is extra and what came in another order,
+ * and nothing twice: a message that came early is one change of order, not one missing
+ * and one extra. Live messages are held until it is clear what they stand for; at most
+ * REPLAY_ALIGN_AHEAD of them, and as many of the tape are looked at ahead.
+ */
+#ifndef WSTAPE_REPLAY_ALIGN_H
+#define WSTAPE_REPLAY_ALIGN_H
+
+#include "replay/stage.h"
+
+enum {
+    REPLAY_ALIGN_AHEAD = 256,
+    REPLAY_ALIGN_HELD_MAX = 64 * 1024 * 1024, /* bytes of live messages held */
+};
+
+struct replay_align;
+
+struct replay_align_config {
+    struct replay_stage *stage; /* borrowed */
+    const struct replay_connection *connection;
+    enum side from; /* whose messages are compared */
+    /* What was found; connection and copy are filled in by the owner. */
+    void (*tell)(void *owner, struct replay_event *e);
+    /* The live message stands for message `index` of the tape. A negative value ends
+     * it. */
+    int (*stands)(void *owner, uint32_t index, struct bytes payload,
+                  int64_t recorded_ns);
+    void *owner;
+};
+
+/* -ENOMEM. */
+int replay_align_new(const struct replay_align_config *c, struct replay_align **out);
+void replay_align_free(struct replay_align *a); /* takes NULL */
+
+/* A live message came. -ENOMEM. */
+int replay_align_put(struct replay_align *a, struct replay_text live);
+
+/* Whether the first `count` messages of the tape have all come, be it changed. Pairs
+ * that are only equal in kind are settled (and told) when that makes it so. */
+int replay_align_reached(struct replay_align *a, uint64_t count, bool *reached);
+
+/* No more is waited for up to `count`: what has not come is missing. */
+int replay_align_give_up(struct replay_align *a, uint64_t count);
+
+/* The end: all that is left is told. */
+int replay_align_finish(struct replay_align *a);
+
+/* The first message of the tape that has not come, NONE: all have. */
+uint32_t replay_align_awaits(const struct replay_align *a);
+
+#endif

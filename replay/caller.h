@@ -1,0 +1,42 @@
+/*
+ * replay/caller - the tape as client, for one recorded connection.
+ *
+ * Sends what the recorded client sent, gated by what the backend says and paced, and
+ * compares what comes back with the tape (replay/align). Function over bytes and time,
+ * as replay/player.
+ */
+#ifndef WSTAPE_REPLAY_CALLER_H
+#define WSTAPE_REPLAY_CALLER_H
+
+#include "replay/output.h"
+#include "replay/stage.h"
+
+struct replay_caller;
+
+/* Plays recorded connection `index` as copy `copy` (from 1). NULL when memory is out.
+ */
+struct replay_caller *replay_caller_new(struct replay_stage *stage, uint32_t index,
+                                        uint32_t copy, int64_t now_ns);
+void replay_caller_free(struct replay_caller *c); /* takes NULL */
+
+struct replay_output *replay_caller_output(struct replay_caller *c);
+
+/* Connected: begin. */
+int replay_caller_start(struct replay_caller *c, int64_t now_ns);
+
+/* The backend said this. Borrowed. */
+int replay_caller_bytes(struct replay_caller *c, struct bytes in, int64_t now_ns);
+
+/* The backend is over: FIN, TRUNCATED, RESET, or ERROR (it could not be reached). */
+int replay_caller_ended(struct replay_caller *c, enum capture_end kind, int64_t now_ns);
+
+int replay_caller_wake(struct replay_caller *c, int64_t now_ns);
+int replay_caller_flow(struct replay_caller *c, bool on, int64_t now_ns);
+
+/* The run ends before it is done: tell what was awaited. */
+void replay_caller_stop(struct replay_caller *c, int64_t now_ns);
+
+/* Everything was played and compared: the last differences have been told. */
+bool replay_caller_done(const struct replay_caller *c);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * replay/compare - whether a live message is the one on the tape, and where it differs.
+ *
+ * The rules of --match, --ignore and of what the tape shows to be volatile. Pure: no
+ * time, no state but scratch memory.
+ */
+#ifndef WSTAPE_REPLAY_COMPARE_H
+#define WSTAPE_REPLAY_COMPARE_H
+
+#include "inject/path.h"
+#include "replay/value.h"
+#include "wire/side.h"
+
+#include <stdbool.h>
+
+enum replay_match {
+    REPLAY_MATCH_JSON,  /* the default: equal as JSON, but for what is ignored or
+                           volatile */
+    REPLAY_MATCH_EXACT, /* the same bytes; nothing is volatile */
+    REPLAY_MATCH_ANY,   /* every message is the right one */
+};
+
+enum { REPLAY_IGNORE_MAX = 64 };
+
+struct replay_volatility; /* replay/volatility.h */
+
+struct replay_rules {
+    enum replay_match match;
+    const struct inject_path *ignore[REPLAY_IGNORE_MAX]; /* borrowed */
+    size_t ignore_count;
+    const struct replay_volatility *volatility; /* borrowed; NULL: shapes only */
+};
+
+/* A message to be compared. */
+struct replay_text {
+    uint8_t opcode; /* WIRE_OP_TEXT, WIRE_OP_BINARY */
+    struct bytes payload;
+};
+
+/* One place at which two texts differ. All borrowed until the call returns. */
+struct replay_difference {
+    struct bytes path; /* "$.results[0].score"; empty: the message as a whole */
+    /* JSON text of the value, or the text; `present` false: it has no such place. */
+    struct bytes before, after;
+    bool before_present, after_present;
+};
+
+struct replay_compare {
+    const struct replay_rules *rules; /* borrowed */
+    struct replay_tree before, after; /* scratch */
+    struct buf path, marks;           /* scratch */
+};
+
+void replay_compare_init(struct replay_compare *c, const struct replay_rules *rules);
+void replay_compare_deinit(struct replay_compare *c);
+
+enum { REPLAY_DIFFERS = 1 };
+
+/*
+ * Compare the tape's message with a live one of the side `from`. 0: equal under the
+ * rules; REPLAY_DIFFERS; -ENOMEM. `differs` (NULL: just the answer, which ends at the
+ * first difference) is called once a place, in the order of the tape's text, then what
+ * is only in the live one; a negative value of it ends the comparison and is returned.
+ *
+ * JSON against JSON: numbers by value (1 equals 1.0, exactly, any number of digits),
+ * strings by characters (escapes resolved), objects whatever the order of keys, arrays
+ * element by element. A container that is missing or extra is one difference. Places
+ * that an --ignore path leads to (in either text) are not compared, whatever they hold
+ * and whether they are there. Two strings or numbers at one place are equal when both
+ * have the same volatile shape, or when the place is volatile by the tape (see
+ * volatility.h). Texts of which one is not JSON: equal when the bytes are; one
+ * difference without path. Likewise binary, and texts too large for a tree. Opcodes
+ * that differ: one difference.
+ */
+int replay_compare(struct replay_compare *c, enum side from, struct replay_text before,
+                   struct replay_text after,
+                   int (*differs)(void *owner, const struct replay_difference *d),
+                   void *owner);
+
+/*
+ * Whether the live message is of the kind that the tape has here, though it may differ
+ * in detail: an answer to the tape's message is then an answer to it as well. Of the
+ * same kind are
+ * - two objects whose naming members are equal: top-level members called type, event,
+ *   kind, op, action, method, cmd, command, msg, message_type, event_type, msg_type, or
+ *   name of a procedure (see the .c for the list) that hold strings or numbers, present
+ * in both or in neither; and which share a key, unless one is empty;
+ * - two arrays whose first elements, if strings, are equal (["event", ...]);
+ * - otherwise two values of the same JSON type, two texts that are not JSON, two
+ * binaries. With REPLAY_MATCH_ANY everything is. -ENOMEM.
+ */
+int replay_compare_kind(struct replay_compare *c, struct replay_text before,
+                        struct replay_text after, bool *same);
+
+#endif

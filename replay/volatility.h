@@ -1,0 +1,65 @@
+/*
+ * replay/volatility - what differs from run to run by its nature: ids and times.
+ *
+ * Two ways to tell: by shape (a UUID, an ISO 8601 time, an epoch time), value against
+ * value; and by the tape: a path whose value differs between sessions of the tape that
+ * otherwise say the same.
+ */
+#ifndef WSTAPE_REPLAY_VOLATILITY_H
+#define WSTAPE_REPLAY_VOLATILITY_H
+
+#include "replay/value.h"
+#include "wire/side.h"
+
+#include <stdbool.h>
+
+struct replay_script;
+
+enum replay_shape {
+    REPLAY_SHAPE_NONE = 0,
+    REPLAY_SHAPE_UUID,     /* 8-4-4-4-12 hex digits, or 32, braces and urn:uuid: too */
+    REPLAY_SHAPE_ISO_TIME, /* 2026-11-21T02:14:59(.123)(Z, +01:00, none), a blank for T;
+                              a date alone too */
+    REPLAY_SHAPE_EPOCH, /* a number in seconds, ms, us or ns between the years 2001 and
+                           2100, also written as a string of digits */
+};
+
+/* Of a scalar JSON value, as in the text (strings with their quotes). Two values are
+ * volatile together when their shapes are equal, and not NONE. */
+enum replay_shape replay_shape_of(struct bytes json);
+
+/* "UUID", "ISO time", "epoch time". */
+const char *replay_shape_name(enum replay_shape s);
+
+/*
+ * Paths found on a tape, by side. From every two sessions with the same path of which
+ * message n has the same kind (replay_compare_kind): strings without white space, and
+ * numbers, that differ at one place; never a naming member. At most
+ * REPLAY_VOLATILE_MAX paths, found in the first REPLAY_VOLATILE_LOOK messages of a
+ * session.
+ */
+enum { REPLAY_VOLATILE_MAX = 1024, REPLAY_VOLATILE_LOOK = 1000 };
+
+struct replay_volatility;
+
+/* -ENOMEM. Takes nothing over; `s` may go. */
+int replay_volatility_new(const struct replay_script *s,
+                          struct replay_volatility **out);
+void replay_volatility_free(struct replay_volatility *v); /* takes NULL */
+
+/* Whether the place of a value is volatile by the tape. NULL: no. `scratch` is used.
+ * -ENOMEM. */
+int replay_volatility_has(const struct replay_volatility *v, enum side from,
+                          const struct replay_tree *t, uint32_t value,
+                          struct buf *scratch, bool *has);
+
+/* For -v: every volatile path of the tape, with why: "$.timestamp" and "ISO time", or
+ * "differs between sessions". By side, then path; also those found by shape in `s`. A
+ * negative value of `tell` ends it. -ENOMEM. */
+int replay_volatility_list(const struct replay_volatility *v,
+                           const struct replay_script *s,
+                           int (*tell)(void *owner, enum side from, struct bytes path,
+                                       const char *why),
+                           void *owner);
+
+#endif
