@@ -1,6 +1,6 @@
 /*
  * inject/path_name - names inside a path: bare ones and quoted ones (RFC 9535, section
- * 2.3.1.1 and 2.5.1.1). Only inject/path uses it.
+ * 2.3.1.1 and 2.5.1.1). Only inject/path and replay/value use it.
  */
 #ifndef WSTAPE_INJECT_PATH_NAME_H
 #define WSTAPE_INJECT_PATH_NAME_H

@@ -2,8 +2,8 @@
  * replay/value - a JSON text (RFC 8259) as a tree over its own bytes.
  *
  * Nothing is converted or copied: every value is a place in the text, scanned strictly
- * by wire/json. Duplicate keys stay as they are; a lookup finds the last one, as most
- * parsers do.
+ * by wire/json. A value takes 44 bytes. Duplicate keys stay as they are; a lookup finds
+ * the last one, as most parsers do.
  */
 #ifndef WSTAPE_REPLAY_VALUE_H
 #define WSTAPE_REPLAY_VALUE_H
@@ -57,17 +57,22 @@ static inline struct bytes replay_value_key(const struct replay_tree *t, uint32_
                       t->at[value].key_to - t->at[value].key_from);
 }
 
+/* Whether two string tokens, quotes included, are the same characters (escapes
+ * resolved). */
+bool replay_value_same_string(struct bytes a, struct bytes b);
+
 /* The last member of `object` whose key equals the string token `key` (escapes
  * resolved), or REPLAY_NO_VALUE. */
 uint32_t replay_tree_member(const struct replay_tree *t, uint32_t object,
                             struct bytes key);
 
-/* Element `index` of an array, or REPLAY_NO_VALUE. */
+/* Element `index` of an array, or REPLAY_NO_VALUE. No walk through all of them. */
 uint32_t replay_tree_element(const struct replay_tree *t, uint32_t array,
                              uint32_t index);
 
 /* The value in `t` that stands where `value` stands in `other` (same keys and indexes),
- * or REPLAY_NO_VALUE. */
+ * or REPLAY_NO_VALUE. Of members with one key it is the one with the same index, else
+ * the last. */
 uint32_t replay_tree_same_place(const struct replay_tree *t,
                                 const struct replay_tree *other, uint32_t value);
 
