@@ -13,8 +13,9 @@
 
 enum {
     REPLAY_VALUES_MAX = 1 << 20, /* values in one text; more: REPLAY_VALUE_LARGE */
-    REPLAY_NO_VALUE = UINT32_MAX,
 };
+
+#define REPLAY_NO_VALUE UINT32_MAX
 
 struct replay_value {
     enum wire_json_kind kind; /* OBJECT, ARRAY or a scalar's */
