@@ -198,7 +198,7 @@ static int open_connection(struct load *l)
     }
     list_append(&l->peers, &p->node);
     p->sent_at_ns = clock_monotonic_ns();
-    if ((l->tls != NULL && bench_peer_start_tls(p, l->tls) < 0) ||
+    if ((l->tls != NULL && bench_peer_start_tls(p, l->tls, false) < 0) ||
         put_request(l, p) < 0) {
         bench_peer_free(p);
         return -ENOMEM;

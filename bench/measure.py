@@ -7,32 +7,64 @@ import subprocess
 
 import memory
 import process
+import proxies
 import tape
 
 # What a load is called here, how wsbench runs it, what its throughput is, by what the
-# proxy's processor time is divided, and how many MB of tape a second of it makes at most.
-Load = collections.namedtuple("Load", "name mode conns size rate unit tape title")
+# proxy's processor time is divided, how many MB of tape a second of it makes at most, and
+# which legs have TLS.
+Load = collections.namedtuple("Load", "name mode conns size rate unit tape tls title")
+
+
+def _echo(conns, size, tls="", name=None):
+    words = f"{conns} connection{'s' if conns > 1 else ''}"
+    bytes_ = f"{size // 1024} KiB" if size >= 1024 else f"{size} B"
+    legs = {"": "", "client": ", wss to the client", "both": ", wss on both legs"}[tls]
+    name = name or f"echo{conns}{'x4k' if size == 4096 else ''}"
+    return Load(name, "pingpong", conns, size, "msgs_s", "message",
+                768 if size >= 1024 else 128, tls,
+                f"echo, {words}, {bytes_}, one message in flight each{legs}")  # fmt: skip
+
+
+def _stream(name, size, rate, unit, tls=""):
+    bytes_ = f"{size // 1024} KiB" if size >= 1024 else f"{size} B"
+    legs = {"": "", "client": ", wss to the client", "both": ", wss on both legs"}[tls]
+    return Load(name, "stream", 4, size, rate, unit, 2048, tls,
+                f"stream from the server, 4 connections, {bytes_} messages{legs}")  # fmt: skip
+
 
 LOADS = [
-    Load("echo1", "pingpong", 1, 128, "msgs_s", "message", 32,
-         "echo, 1 connection, 128 B, one message in flight"),
-    Load("echo64", "pingpong", 64, 128, "msgs_s", "message", 128,
-         "echo, 64 connections, 128 B, one message in flight each"),
-    Load("echo64x4k", "pingpong", 64, 4096, "msgs_s", "message", 768,
-         "echo, 64 connections, 4 KiB, one message in flight each"),
-    Load("upload1k", "upload", 16, 1024, "msgs_s", "message", 1024,
+    _echo(1, 128),
+    _echo(64, 128),
+    _echo(512, 128),
+    _echo(4000, 128),
+    _echo(1, 4096),
+    _echo(64, 4096),
+    _echo(512, 4096),
+    Load("upload1k", "upload", 16, 1024, "msgs_s", "message", 1024, "",
          "echo, 16 connections, 1 KiB, 64 messages in flight each"),
-    Load("stream64k", "stream", 4, 65536, "MB_s", "MB", 2048,
-         "stream from the server, 4 connections, 64 KiB messages"),
-    Load("stream1k", "stream", 4, 1024, "MB_s", "MB", 2048,
-         "stream from the server, 4 connections, 1 KiB messages"),
-    Load("stream128", "stream", 4, 128, "msgs_s", "message", 2048,
-         "stream from the server, 4 connections, 128 B messages"),
-    Load("connect", "connect", 32, 64, "conn_s", "connection", 64,
+    _stream("stream64k", 65536, "MB_s", "MB"),
+    _stream("stream1k", 1024, "MB_s", "MB"),
+    _stream("stream128", 128, "msgs_s", "message"),
+    Load("connect", "connect", 32, 64, "conn_s", "connection", 64, "",
          "connect, upgrade, echo 64 B, reset; 32 at a time"),
-    Load("idle", "idle", 8000, 128, None, "connection", 64,
+    _echo(64, 128, "client", "wss1-echo64"),
+    _echo(64, 128, "both", "wss2-echo64"),
+    _stream("wss1-stream64k", 65536, "MB_s", "MB", "client"),
+    _stream("wss2-stream64k", 65536, "MB_s", "MB", "both"),
+    Load("idle", "idle", 8000, 128, None, "connection", 64, "",
          "idle connections, memory of the proxy"),
 ]  # fmt: skip
+
+
+def takes(load, name):
+    """Whether a proxy has a place in a load."""
+    if load.tls:
+        return name in proxies.Proxies.TLS
+    if load.mode == "idle":
+        return name not in ("direct", "nginx tcpdump", "mitmproxy", "wstape rules")
+    return load.conns < 4000 or name not in ("mitmproxy", "nginx tcpdump")
+
 
 WARM_SECONDS = 0.2
 
@@ -56,8 +88,9 @@ class Bench:
         return self.seconds / 2 if load.mode == "stream" else self.seconds
 
     def _argv(self, port, load, conns, seconds):
+        words = ["json"] + (["tls"] if load.tls else [])
         return [self.wsbench, "load", str(port), load.mode, str(conns),
-                str(load.size), str(seconds)]  # fmt: skip
+                str(load.size), str(seconds), *words]  # fmt: skip
 
     def _load(self, port, load, seconds):
         argv = self._argv(port, load, load.conns, seconds)
@@ -72,14 +105,27 @@ class Bench:
         self.reserve.hold(int(load.tape * seconds * 1e6))
         if load.mode == "idle":
             return self._run_idle(name, load)
-        result, loads = self._run_timed(name, load)
-        if name == "wstape":
+        result, loads, proxy = self._run_timed(name, load)
+        if name in ("wstape", "wstape rules"):
             result["tape"] = _check_tape(self.proxies.tape, load, loads)
+            result["lost"] = result["tape"]["lost"]
+        elif name == "nginx tcpdump":
+            result["lost"] = proxy.lost_share()
+        elif name == "mitmproxy":
+            result["lost"] = _lost_flows(self.proxies.tape, loads)
         self.proxies.tape.unlink(missing_ok=True)
         return result
 
+    def record(self, load):
+        """Leave a tape of the load behind; its size."""
+        self.reserve.hold(int(load.tape * self._seconds(load) * 1e6))
+        with self.proxies.start("wstape") as proxy:
+            self.reserve.release()
+            self._load(proxy.port, load, self._seconds(load))
+        return self.proxies.tape.stat().st_size
+
     def _run_timed(self, name, load):
-        with self.proxies.start(name) as proxy:
+        with self.proxies.start(name, load.tls) as proxy:
             self.reserve.release()
             warm = self._load(proxy.port, load, WARM_SECONDS)
             before = process.cpu_us(proxy.pid) if proxy.pid else 0
@@ -88,7 +134,7 @@ class Bench:
                 result["cpu_us"] = process.cpu_us(proxy.pid) - before
                 result["peak_rss"] = process.peak_rss_bytes(proxy.pid)
                 result["cpu_per"] = result["cpu_us"] / _units(load, result)
-        return result, [warm, result]
+        return result, [warm, result], proxy
 
     def _run_idle(self, name, load):
         with self.proxies.start(name) as proxy:
@@ -133,14 +179,27 @@ def _check_tape(path, load, results):
     else:
         complete = (client.frames, server.frames) == (sent, received)
         complete = complete and server.payload_bytes == received * load.size
+    passed = sent + received
     return {
         "complete": complete,
+        "lost": max(0, passed - client.frames - server.frames) / passed,
         "sent": sent,
         "received": received,
         "from_client": client.frames,
         "from_server": server.frames,
         "bytes": path.stat().st_size,
     }
+
+
+def _lost_flows(path, results):
+    """The share of the messages that mitmproxy's file lacks."""
+    from mitmproxy import io
+
+    passed = sum(r["sent"] + r["received"] for r in results)
+    with open(path, "rb") as f:
+        on_file = sum(len(flow.websocket.messages) for flow in io.FlowReader(f).stream()
+                      if flow.websocket is not None)  # fmt: skip
+    return max(0, passed - on_file) / passed
 
 
 def medians(results):

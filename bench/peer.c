@@ -60,13 +60,17 @@ void bench_peer_free(struct bench_peer *p)
     alloc_free(p);
 }
 
-int bench_peer_start_tls(struct bench_peer *p, SSL_CTX *context)
+int bench_peer_start_tls(struct bench_peer *p, SSL_CTX *context, bool as_server)
 {
     p->ssl = SSL_new(context);
     if (p->ssl == NULL || SSL_set_fd(p->ssl, p->fd) != 1) {
         return -ENOMEM;
     }
-    SSL_set_connect_state(p->ssl);
+    if (as_server) {
+        SSL_set_accept_state(p->ssl);
+    } else {
+        SSL_set_connect_state(p->ssl);
+    }
     SSL_set_mode(p->ssl,
                  SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return 0;

@@ -1,7 +1,7 @@
 /*
  * bench/peer - one WebSocket connection of the load tool, seen from either end.
  *
- * Non-blocking, driven by epoll events, plain or TLS (client end only). It knows enough
+ * Non-blocking, driven by epoll events, plain or TLS. It knows enough
  * of RFC 6455 to count messages fast: whole frames, no fragments, no extensions. It
  * shares no code with wire/, so that the tool does not measure wstape with wstape.
  */
@@ -53,8 +53,8 @@ struct bench_peer *bench_peer_new(int poll_fd, int fd, bool connecting,
                                   size_t first_room);
 void bench_peer_free(struct bench_peer *p);
 
-/* Speak TLS as a client from now on. -ENOMEM. */
-int bench_peer_start_tls(struct bench_peer *p, SSL_CTX *context);
+/* Speak TLS from now on, as the end that the context is made for. -ENOMEM. */
+int bench_peer_start_tls(struct bench_peer *p, SSL_CTX *context, bool as_server);
 
 /* Append one whole frame to `out`, with a fixed mask key when `masked`. -ENOMEM. */
 int bench_frame_put(struct buf *out, uint8_t opcode, struct bytes payload, bool masked);

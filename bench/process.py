@@ -7,8 +7,8 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def family(pid):
-    """`pid`, its children, theirs, and so on."""
-    found, todo = set(), [pid]
+    """`pid` (or several), its children, theirs, and so on."""
+    found, todo = set(), list(pid) if isinstance(pid, tuple) else [pid]
     while todo:
         one = todo.pop()
         found.add(one)

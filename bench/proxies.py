@@ -6,6 +6,7 @@ access logs, set up as their manuals say for WebSockets.
 
 import json
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -30,9 +31,10 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen 127.0.0.1:{port} backlog=1024;
+        listen 127.0.0.1:{port} {listen} backlog=1024;
+        {certificate}
         location / {{
-            proxy_pass http://127.0.0.1:{upstream};
+            proxy_pass {scheme}://127.0.0.1:{upstream};
             proxy_http_version 1.1;
             proxy_set_header Host $host;
             proxy_set_header Upgrade $http_upgrade;
@@ -56,10 +58,10 @@ defaults
     timeout server 1h
     timeout tunnel 1h
 frontend in
-    bind 127.0.0.1:{port} backlog 1024
+    bind 127.0.0.1:{port} backlog 1024 {listen}
     default_backend out
 backend out
-    server one 127.0.0.1:{upstream}
+    server one 127.0.0.1:{upstream} {connect}
 """
 
 
@@ -149,29 +151,105 @@ class Direct:
         pass
 
 
+class Sniffed:
+    """A proxy, and tcpdump that writes what goes to it and comes from it to a file. The
+    cost is that of both."""
+
+    def __init__(self, proxy, path, folder):
+        self.proxy = proxy
+        self.port = proxy.port
+        self.log = pathlib.Path(folder, "tcpdump.log")
+        argv = [find_program("tcpdump"), "-i", "lo", "-U", "-n", "-w", str(path)]
+        argv += ["-Z", "root", f"tcp port {proxy.port}"]
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        while "listening on" not in self.log.read_text():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise CannotStart(f"tcpdump: {self.log.read_text().strip()}")
+            time.sleep(0.01)
+        self.pid = (proxy.pid, self.process.pid)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.wait(STOP_SECONDS)
+        self.proxy.stop()
+
+    def lost_share(self):
+        """Of the packets that passed, by tcpdump's own count, once it has stopped."""
+        counts = {word: int(n) for n, word in re.findall(
+            r"(\d+) packets? (captured|dropped)", self.log.read_text())}  # fmt: skip
+        total = counts.get("captured", 0) + counts.get("dropped", 0)
+        return counts.get("dropped", 0) / total if total else 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def make_certificate(folder):
+    """A key and a certificate of its own for 127.0.0.1, in one file."""
+    path = pathlib.Path(folder, "local.pem")
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+            "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+            "-keyout", str(path), "-out", str(path) + ".crt"]  # fmt: skip
+    done = subprocess.run(argv, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise CannotStart(f"openssl: {done.stderr.strip()}")
+    with open(path, "a") as f:
+        f.write(pathlib.Path(str(path) + ".crt").read_text())
+    return path
+
+
+# Rules that look at every message, in both directions, and change one field of those that
+# have it: as a run of fault tests would have them.
+RULES = ["set_field.n=2,probability=0.01", "drop,json.n=3", "delay=1s,text=^never"]
+PASSING = ["drop,path=/never/*"]
+
+
 class Proxies:
     """Starts proxies by name. `tape` is what the recording ones write."""
 
-    NAMES = ["direct", "nginx", "haproxy", "relay", "relay --log", "wstape"]
-    PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy"}
+    NAMES = ["direct", "nginx", "haproxy", "nginx tcpdump", "mitmproxy", "relay",
+             "relay --log", "wstape off", "wstape", "wstape rules"]  # fmt: skip
+    PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy", "tcpdump": "tcpdump",
+                "mitmdump": "mitmproxy"}  # fmt: skip
+    PROGRAMS = {"nginx": ["nginx"], "haproxy": ["haproxy"],
+                "nginx tcpdump": ["nginx", "tcpdump"], "mitmproxy": ["mitmdump"]}  # fmt: skip
+    TLS = ["nginx", "haproxy", "mitmproxy", "wstape"]  # that speak it themselves
 
-    def __init__(self, upstream, tools, wstape, folder, files):
-        self.upstream = upstream
+    def __init__(self, ports, tools, wstape, folder, files, certificate):
+        self.ports = ports  # of the server: plain, with TLS
+        self.certificate = str(certificate)
         self.relay = str(tools / "relay")
         self.wstape = str(wstape)
         self.folder = folder
         self.files = files
         self.tape = pathlib.Path(folder, "tape")
 
-    def start(self, name):
+    def start(self, name, tls=""):
+        """`tls`: "", "client" (that leg only) or "both"."""
         self.tape.unlink(missing_ok=True)
+        self.listens_tls = tls != ""
+        self.connects_tls = tls == "both"
+        self.upstream = self.ports[self.connects_tls]
+        record = ["record", "--output", str(self.tape)]
         makers = {
             "direct": lambda: Direct(self.upstream),
             "nginx": self._nginx,
             "haproxy": self._haproxy,
+            "nginx tcpdump": lambda: Sniffed(self._nginx(), self.tape, self.folder),
+            "mitmproxy": self._mitmproxy,
             "relay": lambda: self._relay([]),
             "relay --log": lambda: self._relay(["--log", str(self.tape)]),
-            "wstape": self._wstape,
+            "wstape off": lambda: self._wstape(["inject"], PASSING),
+            "wstape": lambda: self._wstape(record, []),
+            "wstape rules": lambda: self._wstape(record, RULES),
         }
         return makers[name]()
 
@@ -184,7 +262,14 @@ class Proxies:
 
     def _nginx(self):
         port = free_port()
-        path = self._write_config("nginx.conf", NGINX, port=port, files=self.files)
+        pem = self.certificate
+        path = self._write_config(
+            "nginx.conf", NGINX, port=port, files=self.files,
+            listen="ssl" if self.listens_tls else "",
+            certificate=f"ssl_certificate {pem}; ssl_certificate_key {pem};"
+            if self.listens_tls else "",
+            scheme="https" if self.connects_tls else "http",
+        )  # fmt: skip
         log = str(pathlib.Path(self.folder, "error.log"))
         argv = [find_program("nginx"), "-p", str(self.folder), "-c", path, "-e", log]
         return Server("nginx", argv, self.folder, port=port)
@@ -192,8 +277,10 @@ class Proxies:
     def _haproxy(self):
         port = free_port()
         path = self._write_config(
-            "haproxy.cfg", HAPROXY, port=port, connections=self.files // 2 - 100
-        )
+            "haproxy.cfg", HAPROXY, port=port, connections=self.files // 2 - 100,
+            listen=f"ssl crt {self.certificate}" if self.listens_tls else "",
+            connect="ssl verify none" if self.connects_tls else "",
+        )  # fmt: skip
         argv = [find_program("haproxy"), "-db", "-f", path]
         return Server("haproxy", argv, self.folder, port=port)
 
@@ -201,10 +288,27 @@ class Proxies:
         argv = [self.relay, "0", str(self.upstream)] + more
         return Server("relay", argv, self.folder)
 
-    def _wstape(self):
+    def _mitmproxy(self):
+        port = free_port()
+        scheme = "https" if self.connects_tls else "http"
+        argv = [find_program("mitmdump"), "--quiet", "--listen-host", "127.0.0.1",
+                "--listen-port", str(port), "--ssl-insecure", "--mode",
+                f"reverse:{scheme}://127.0.0.1:{self.upstream}", "--set",
+                f"confdir={self.folder}/mitmproxy", "-w", str(self.tape)]  # fmt: skip
+        return Server("mitmproxy", argv, self.folder, port=port)
+
+    def _wstape(self, verb, rules):
         port_file = pathlib.Path(self.folder, "port")
         port_file.unlink(missing_ok=True)
-        argv = [self.wstape, "record", "--listen", "ws://127.0.0.1:0"]
-        argv += ["--upstream", f"ws://127.0.0.1:{self.upstream}"]
-        argv += ["--output", str(self.tape), "--port-file", str(port_file)]
+        listen = "wss" if self.listens_tls else "ws"
+        upstream = "wss" if self.connects_tls else "ws"
+        argv = [self.wstape, *verb, "--listen", f"{listen}://127.0.0.1:0"]
+        argv += ["--upstream", f"{upstream}://127.0.0.1:{self.upstream}"]
+        argv += ["--port-file", str(port_file)]
+        if self.listens_tls:
+            argv += ["--tls-cert", self.certificate]
+        if self.connects_tls:
+            argv += ["--upstream-ca", self.certificate]
+        for rule in rules:
+            argv += ["--fault", rule]
         return Server("wstape", argv, self.folder, port_file=port_file)

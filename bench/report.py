@@ -1,26 +1,39 @@
 """Results as Markdown."""
 
+import statistics
+
 import measure
 
 WRITTEN = {
     "direct": "no proxy",
     "nginx": "nginx",
     "haproxy": "HAProxy",
+    "nginx tcpdump": "nginx, tcpdump -w",
+    "mitmproxy": "mitmproxy -w",
     "relay": "relay",
     "relay --log": "relay --log",
+    "wstape off": "wstape, not recording",
     "wstape": "**wstape record**",
+    "wstape rules": "wstape record, rules",
 }
 
-PEERS = ["nginx", "haproxy", "relay --log"]
+PEERS = ["nginx", "haproxy", "relay --log", "wstape off"]
 
 # What is aimed at: load, key, peer (None: the number itself), bound, whether more is good.
 AIMS = [
+    ("echo1", "msgs_s", "nginx", 1.0, True, "messages/s, 1 connection echoing 128 B"),
+    ("echo1", "cpu_per", "nginx", 1.0, False, "CPU a message, the same load"),
     ("echo64", "msgs_s", "nginx", 1.0, True, "messages/s, 64 connections echoing 128 B"),
-    ("echo64", "cpu_per", "nginx", 1.15, False, "CPU a message, the same load"),
+    ("echo64", "cpu_per", "nginx", 1.0, False, "CPU a message, the same load"),
+    ("echo512", "msgs_s", "nginx", 1.0, True, "messages/s, 512 connections echoing 128 B"),
+    ("echo512", "cpu_per", "nginx", 1.0, False, "CPU a message, the same load"),
+    ("connect", "conn_s", "nginx", 1.0, True, "connections/s"),
     ("connect", "conn_s", "haproxy", 1.0, True, "connections/s"),
-    ("stream1k", "MB_s", "relay --log", 0.8, True, "streaming 1 KiB messages"),
-    ("stream64k", "MB_s", "relay --log", 0.8, True, "streaming 64 KiB messages"),
-    ("idle", "bytes_per", None, 2500, False, "bytes of memory an idle connection"),
+    ("stream64k", "MB_s", "relay --log", 0.9, True, "streaming 64 KiB messages"),
+    ("stream1k", "MB_s", "relay --log", 0.9, True, "streaming 1 KiB messages"),
+    ("stream128", "msgs_s", "relay --log", 0.9, True, "streaming 128 B messages"),
+    ("echo64", "msgs_s", "wstape off", 0.9, True, "recording, messages/s at 64 connections"),
+    ("idle", "bytes_per", "haproxy", 0.5, False, "memory an idle connection"),
 ]
 
 
@@ -49,7 +62,7 @@ def _columns(load):
         columns += [("MB/s", "MB_s", 1, 0)]
     digits = 0 if load.unit == "MB" else 2
     columns += [(f"CPU µs a {load.unit}", "cpu_per", 1, digits)]
-    return columns + [("peak RSS MB", "peak_rss", 1e-6, 1)]
+    return columns + [("peak RSS MB", "peak_rss", 1e-6, 1), ("lost %", "lost", 100, 1)]
 
 
 def load_table(load, results):
@@ -92,28 +105,54 @@ def _aim_value(results, load, key, peer):
     by_name = results.get(load, {})
     if "wstape" not in by_name:
         return None
-    if peer is None:
-        return measure.medians(by_name["wstape"]).get(key)
     return measure.ratio(by_name["wstape"], by_name.get(peer, []), key)
 
 
-def aim_table(results):
+def aim_rows(results):
     rows = []
     for load, key, peer, bound, more, title in AIMS:
         value = _aim_value(results, load, key, peer)
         if value is None:
             continue
-        digits = 2 if peer else 0
-        reached = value >= bound if more else value <= bound
-        against = f" × {WRITTEN[peer]}" if peer else ""
-        wanted = ("at least " if more else "at most ") + _number(bound, digits) + against
-        rows.append([title, wanted, _number(value, digits), "yes" if reached else "no"])
-    return _table(["aim", "wanted", "measured", "reached"], rows) if rows else []
+        rows.append(_aim_row(title, f" × {WRITTEN[peer]}", bound, more, value))
+    return rows
+
+
+def _aim_row(title, against, bound, more, value):
+    reached = value >= bound if more else value <= bound
+    wanted = ("at least " if more else "at most ") + f"{bound:,.2f}{against}"
+    return [title, wanted, _number(value, 2), "yes" if reached else "no"]
+
+
+def many_aim(results):
+    """What a message costs with thousands of connections, by what it does with 64."""
+    few, many = (results.get(load, {}).get("wstape") for load in ("echo64", "echo4000"))
+    value = measure.ratio(many, few, "cpu_per") if few and many else None
+    if value is None:
+        return []
+    return [_aim_row("CPU a message, 4,000 connections", " × 64 connections", 1.1, False,
+                     value)]  # fmt: skip
+
+
+def read_aim(rates):
+    if "wstape verify" not in rates:
+        return []
+    value = statistics.median(rates["wstape verify"]) / 1000
+    return [_aim_row("`verify`, 1 KiB frames", " GB/s", 1, True, value)]
+
+
+def read_table(rates):
+    if not rates:
+        return []
+    rows = [[name, _number(statistics.median(each), 0)] for name, each in rates.items()]
+    title = "### reading: a tape of 1 KiB frames, from memory"
+    return [title, ""] + _table(["", "MB/s"], rows)
 
 
 def tape_lines(results):
     """What the tapes of all rounds held, in a sentence."""
-    tapes = [r["tape"] for load in results.values() for r in load.get("wstape", [])
+    tapes = [r["tape"] for load in results.values()
+             for name in ("wstape", "wstape rules") for r in load.get(name, [])
              if "tape" in r]  # fmt: skip
     if not tapes:
         return []
@@ -124,13 +163,17 @@ def tape_lines(results):
     return [f"All {frames:,} frames that passed are on the {len(tapes)} tapes."]
 
 
-def document(results, machine):
+def document(results, rates, machine):
     """The whole report, a list of lines."""
     lines = list(machine)
-    for part in (aim_table(results), tape_lines(results), ratio_table(results)):
+    rows = aim_rows(results) + many_aim(results) + read_aim(rates)
+    aims = _table(["aim", "wanted", "measured", "reached"], rows) if rows else []
+    for part in (aims, tape_lines(results), ratio_table(results)):
         if part:
             lines += [""] + part
     for load in measure.LOADS:
         if results.get(load.name):
             lines += [""] + load_table(load, results[load.name])
+    if rates:
+        lines += [""] + read_table(rates)
     return lines

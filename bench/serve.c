@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -139,14 +140,18 @@ static int answer(void *owner, struct bench_peer *p)
     return r;
 }
 
-static void accept_all(int poll_fd, int listener)
+static void accept_all(int poll_fd, int listener, SSL_CTX *tls)
 {
+    struct bench_peer *p;
     int on = 1;
     int fd;
 
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        bench_peer_new(poll_fd, fd, false, FIRST_ROOM); /* epoll has it from here */
+        p = bench_peer_new(poll_fd, fd, false, FIRST_ROOM); /* epoll has it from here */
+        if (p != NULL && tls != NULL && bench_peer_start_tls(p, tls, true) < 0) {
+            bench_peer_free(p);
+        }
     }
 }
 
@@ -170,25 +175,40 @@ static int start_listening(int poll_fd, uint16_t port)
     return fflush(stdout) == 0 ? fd : -EIO;
 }
 
-static void handle(int poll_fd, int listener, const struct epoll_event *event)
+static void handle(int poll_fd, int listener, SSL_CTX *tls,
+                   const struct epoll_event *event)
 {
     struct bench_peer *p = event->data.ptr;
 
     if (p == NULL) {
-        accept_all(poll_fd, listener);
+        accept_all(poll_fd, listener, tls);
     } else if (bench_peer_handle(p, event->events, answer, NULL) < 0) {
         bench_peer_free(p);
     }
 }
 
-int bench_serve(uint16_t port)
+/* `pem` has a key and its certificate. NULL when it cannot be used. */
+static SSL_CTX *make_tls(const char *pem)
 {
+    SSL_CTX *c = SSL_CTX_new(TLS_server_method());
+
+    if (c != NULL && SSL_CTX_use_certificate_chain_file(c, pem) == 1 &&
+        SSL_CTX_use_PrivateKey_file(c, pem, SSL_FILETYPE_PEM) == 1) {
+        return c;
+    }
+    SSL_CTX_free(c);
+    return NULL;
+}
+
+int bench_serve(uint16_t port, const char *pem)
+{
+    SSL_CTX *tls = pem == NULL ? NULL : make_tls(pem);
     struct epoll_event events[EVENTS_MAX];
     int poll_fd = epoll_create1(EPOLL_CLOEXEC);
     int listener = poll_fd < 0 ? -errno : start_listening(poll_fd, port);
 
-    if (listener < 0) {
-        return listener;
+    if (listener < 0 || (pem != NULL && tls == NULL)) {
+        return listener < 0 ? listener : -EINVAL;
     }
     for (;;) {
         int count = epoll_wait(poll_fd, events, EVENTS_MAX, -1);
@@ -197,7 +217,7 @@ int bench_serve(uint16_t port)
             return -errno;
         }
         for (int i = 0; i < count; i++) {
-            handle(poll_fd, listener, &events[i]);
+            handle(poll_fd, listener, tls, &events[i]);
         }
     }
 }

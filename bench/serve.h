@@ -10,8 +10,9 @@
 
 #include <stdint.h>
 
-/* Listen on 127.0.0.1:`port` (0: any free one), print {"port":N}, serve for ever.
+/* Listen on 127.0.0.1:`port` (0: any free one), print {"port":N}, serve for ever; over
+ * TLS when `pem` names a file with a key and its certificate (NULL: plain).
  * Returns only when it cannot: a negative errno. */
-int bench_serve(uint16_t port);
+int bench_serve(uint16_t port, const char *pem);
 
 #endif

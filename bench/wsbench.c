@@ -13,10 +13,11 @@
 #include <sys/resource.h>
 
 static const char usage[] =
-    "usage: wsbench serve PORT\n"
+    "usage: wsbench serve PORT [PEM]\n"
     "       wsbench load PORT MODE CONNS SIZE SECS [tls] [json]\n"
     "\n"
-    "serve: echo server on 127.0.0.1 (port 0: any free one), prints {\"port\":N}\n"
+    "serve: echo server on 127.0.0.1 (port 0: any free one), prints {\"port\":N};\n"
+    "       with key and certificate in the file PEM, over TLS\n"
     "load:  runs MODE for SECS seconds over CONNS connections with messages of SIZE\n"
     "       bytes (json: of JSON), prints one JSON line\n"
     "  pingpong  one message in flight a connection, round trips are timed\n"
@@ -106,9 +107,9 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
-    if (argc == 3 && strcmp(argv[1], "serve") == 0 &&
+    if ((argc == 3 || argc == 4) && strcmp(argv[1], "serve") == 0 &&
         text_parse_number(argv[2], 0, 65535, &port) == 0) {
-        r = bench_serve((uint16_t)port);
+        r = bench_serve((uint16_t)port, argc == 4 ? argv[3] : NULL);
     } else if (argc > 1 && strcmp(argv[1], "load") == 0 &&
                parse_order(argc - 1, argv + 1, &order)) {
         r = bench_load(&order);
