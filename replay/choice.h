@@ -3,7 +3,8 @@
  *
  * By method and target, in the order in which they were recorded. The target as a whole
  * first; when the tape has none like it, its path without the query. Handshakes and
- * plain requests are told apart.
+ * plain requests are told apart. However an exchange was found, it had its turn:
+ * nothing is played twice while there is one like it that was not.
  */
 #ifndef WSTAPE_REPLAY_CHOICE_H
 #define WSTAPE_REPLAY_CHOICE_H

@@ -21,6 +21,8 @@
 #include "replay/script.h"
 #include "replay/value.h"
 
+#include <stdbool.h>
+
 enum {
     REPLAY_LIVE_VALUE_MAX = 64 * 1024, /* bytes of one value */
     REPLAY_LIVE_SOURCES_MAX = 1
@@ -35,6 +37,9 @@ struct replay_links;
 int replay_links_new(const struct replay_connection *c, enum side from,
                      struct replay_links **out);
 void replay_links_free(struct replay_links *l); /* takes NULL */
+
+/* Whether there is a link at all. */
+bool replay_links_any(const struct replay_links *l);
 
 /* For -v: every link, as the source's message number and path and the carrier's. A
  * negative value of `tell` ends it. -ENOMEM. */

@@ -18,11 +18,12 @@ int replay_schedule_new(const struct replay_script *s, double pace, int64_t now_
                         struct replay_schedule **out);
 void replay_schedule_free(struct replay_schedule *s); /* takes NULL */
 
-/* The next connection that may be called now: its index, or REPLAY_NONE with `*wake_at`
- * (negative: only after one is over). */
+/* The next connection that may be called now: its index (it counts as called then), or
+ * REPLAY_NONE with `*wake_at` (negative: only after one is over). */
 uint32_t replay_schedule_next(struct replay_schedule *s, int64_t now_ns,
                               int64_t *wake_at);
 
+/* Once for each that was called; one that is not on the schedule is not looked at. */
 void replay_schedule_over(struct replay_schedule *s, uint32_t index, int64_t now_ns);
 
 /* All were called and are over. */
