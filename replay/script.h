@@ -17,12 +17,13 @@
 
 #include <stdbool.h>
 
-enum {
-    REPLAY_NONE = UINT32_MAX, /* as an index: there is none */
-};
+#define REPLAY_NONE UINT32_MAX /* as an index: there is none */
 
 /* Content bytes of a tape that a script holds at most (inflated): -EFBIG past it. */
 #define REPLAY_SCRIPT_MAX (UINT64_C(4) << 30)
+
+/* Bytes of one message, as it came and inflated: a larger one is not `whole`. */
+enum { REPLAY_SCRIPT_MESSAGE_MAX = 256 << 20 };
 
 enum replay_step_kind {
     REPLAY_REQUEST,  /* an HTTP request head; `exchange` */
@@ -42,7 +43,7 @@ struct replay_step {
                   payload unmasked, as on the wire, of a frame that belongs to no
                   message with a text (control frames, and what could not be
                   decoded); shorter than `payload_len` when the rest is missing */
-    uint64_t payload_len; /* FRAME: as declared, on the wire */
+    uint64_t payload_len; /* FRAME: as declared, on the wire. BODY: bytes that passed */
     uint32_t exchange;    /* index; REQUEST, RESPONSE, BODY */
     uint32_t message;     /* index of the message it is a part of, else REPLAY_NONE */
     uint8_t kind;         /* enum replay_step_kind */
@@ -69,6 +70,7 @@ struct replay_message {
 /* A request and its answer. */
 struct replay_exchange {
     struct bytes method, target; /* "?" when unreadable */
+    uint32_t number;             /* on the tape: counts the connection's requests */
     uint32_t request;            /* step */
     uint32_t response; /* step of the final answer; NONE: there is none on the tape */
     uint32_t first_response; /* step of the first, which may be interim (1xx) */
@@ -78,18 +80,20 @@ struct replay_exchange {
     bool tunnel;             /* another upgrade, or CONNECT, that was granted */
     bool by_wstape;          /* answered by the recorder itself */
     bool incomplete;         /* the answer's body was cut off */
-    bool cut;                /* a limit of the recording left bytes of its body out */
+    bool cut;       /* a limit of the recording left bytes of the answer's body out */
+    bool asked_cut; /* or of the request's */
 };
 
 struct replay_connection {
     uint32_t number;             /* on the tape */
     int64_t opened_ns, ended_ns; /* on the tape: first and last record */
     struct replay_step *steps;
-    struct replay_message *messages; /* in the order of their last frames */
+    struct replay_message *messages; /* in the order in which they were complete */
     struct replay_exchange *exchanges;
     uint32_t step_count, message_count, exchange_count;
     uint32_t handshake; /* exchange that opened the WebSocket, or NONE */
     uint32_t first[2];  /* by side: index of its first message, or NONE */
+    uint32_t last[2];   /* by side: of its last */
     uint64_t count[2];  /* by side: messages */
     struct wire_deflate_params deflate;
 };
@@ -100,7 +104,7 @@ struct replay_script {
     uint64_t bytes;   /* content held */
     int64_t last_ns;  /* of the tape */
     uint64_t damaged; /* stretches of the tape that could not be read, gaps included */
-    bool torn;        /* the tape has no end */
+    bool torn;        /* the tape has no end: it was not finished, or is cut off */
     struct replay_store *store; /* owns all bytes */
 };
 
