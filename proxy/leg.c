@@ -21,8 +21,13 @@ static void leg_facts(struct proxy_pair *p, enum side side, struct capture_tls *
 void proxy_pair_client_facts(struct proxy_pair *p, struct proxy_addresses *a,
                              struct capture_tls *tls, struct proxy_leg_facts *out)
 {
-    net_stream_peer(p->streams[CLIENT], a->peer, sizeof(a->peer));
-    net_stream_local(p->streams[CLIENT], a->local, sizeof(a->local));
+    if (p->streams[CLIENT] != NULL) {
+        net_stream_peer(p->streams[CLIENT], a->peer, sizeof(a->peer));
+        net_stream_local(p->streams[CLIENT], a->local, sizeof(a->local));
+    } else {
+        snprintf(a->peer, sizeof(a->peer), "%s", PROXY_GUEST_ADDRESS);
+        a->local[0] = '\0';
+    }
     *out = (struct proxy_leg_facts){ .address = a->peer, .local = a->local };
     leg_facts(p, CLIENT, tls, out);
 }

@@ -370,6 +370,11 @@ static bool is_ours(enum capture_end kind)
            kind == CAPTURE_END_FAULT;
 }
 
+bool proxy_session_ends_itself(const struct proxy_session *s)
+{
+    return is_ours((enum capture_end)s->ended_by);
+}
+
 int proxy_session_ended(struct proxy_session *s, enum side side, enum capture_end kind,
                         const char *text, int64_t now_ns)
 {

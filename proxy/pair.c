@@ -14,136 +14,11 @@ int64_t proxy_pair_now(const struct proxy_pair *p)
     return net_loop_now_ns(p->server->loop);
 }
 
-/* ---- the end of a pair ---- */
-
-static void free_if_gone(struct proxy_pair *p)
-{
-    struct proxy_server *s = p->server;
-    bool refused = p->refused;
-
-    if (p->streams[CLIENT] != NULL || p->streams[SERVER] != NULL || !p->closing) {
-        return;
-    }
-    net_timer_free(p->timer);
-    wire_tls_free(p->tls[CLIENT]);
-    wire_tls_free(p->tls[SERVER]);
-    proxy_session_free(p->session);
-    buf_deinit(&p->early);
-    list_remove(&p->node);
-    alloc_free(p);
-    proxy_server_pair_gone(s, refused);
-}
-
-static void cancel_connect(struct proxy_pair *p)
-{
-    if (p->connect != NULL) {
-        net_connect_cancel(p->connect);
-        p->connect = NULL;
-    }
-}
-
-void proxy_pair_abort(struct proxy_pair *p)
-{
-    if (!p->closing) {
-        proxy_session_abandon(
-            p->session, p->server->stopping ? CAPTURE_END_STOP : CAPTURE_END_ERROR,
-            proxy_pair_now(p));
-    }
-    p->closing = true;
-    cancel_connect(p);
-    for (int side = CLIENT; side <= SERVER; side++) {
-        if (p->streams[side] != NULL) {
-            net_stream_reset(p->streams[side]);
-        }
-    }
-}
-
-static size_t queued(const struct proxy_pair *p)
-{
-    size_t sum = 0;
-
-    for (int side = CLIENT; side <= SERVER; side++) {
-        if (p->streams[side] != NULL) {
-            sum += net_stream_queued(p->streams[side]);
-        }
-    }
-    return sum;
-}
-
-static void fire(void *owner);
-
-static void wake_at(struct proxy_pair *p, int64_t at_ns)
-{
-    if (p->timer == NULL && at_ns >= 0) {
-        p->timer = net_timer_new(p->server->loop, fire, p);
-    }
-    if (p->timer != NULL) {
-        net_timer_at(p->timer, at_ns);
-    } else if (at_ns >= 0) {
-        proxy_pair_abort(p);
-    }
-}
-
-/* What is queued still goes out as long as it moves. */
-static void watch_queue(struct proxy_pair *p)
-{
-    size_t now = queued(p);
-
-    if (now == 0) {
-        return;
-    }
-    if (now == p->last_queued) {
-        proxy_pair_abort(p);
-        return;
-    }
-    p->last_queued = now;
-    wake_at(p,
-            proxy_pair_now(p) + (p->server->stopping ? p->server->config.proxy.linger_ns
-                                                     : PROXY_STALL_NS));
-}
-
-static void close_pair(struct proxy_pair *p)
-{
-    p->closing = true;
-    cancel_connect(p);
-    watch_queue(p);
-    for (int side = CLIENT; side <= SERVER; side++) {
-        if (p->streams[side] != NULL) {
-            net_stream_finish(p->streams[side]);
-        }
-    }
-}
-
 void proxy_pair_check(struct proxy_pair *p, int r)
 {
     if (r < 0) {
         proxy_pair_abort(p);
     }
-}
-
-static bool handshake_expired(const struct proxy_pair *p)
-{
-    int64_t limit = p->server->config.proxy.head_timeout_ns;
-
-    return p->tls[CLIENT] != NULL && !p->ready[CLIENT] && limit > 0 &&
-           proxy_pair_now(p) - p->accepted_at >= limit;
-}
-
-static void fire(void *owner)
-{
-    struct proxy_pair *p = owner;
-
-    if (p->closing) {
-        watch_queue(p);
-        return;
-    }
-    if (handshake_expired(p)) {
-        proxy_pair_leg_ended(
-            p, CLIENT, CAPTURE_END_TIMEOUT,
-            "the TLS handshake did not finish in time (--head-timeout)");
-        return;
-    }
-    proxy_pair_check(p, proxy_session_wake(p->session, proxy_pair_now(p)));
 }
 
 /* ---- events of the streams ---- */
@@ -216,7 +91,7 @@ static void on_closed(void *owner, struct net_stream *stream)
     struct proxy_pair *p = owner;
 
     p->streams[side_of(p, stream)] = NULL;
-    free_if_gone(p);
+    proxy_pair_free_if_gone(p);
 }
 
 static const struct net_stream_events stream_events = { on_bytes, on_end, on_drained,
@@ -260,6 +135,10 @@ static void send(struct proxy_pair *p, enum side side, struct slice bytes)
     struct net_stream *stream = p->streams[side];
     int r;
 
+    if (p->seats[side] != NULL) {
+        proxy_seat_bytes(p->seats[side], slice_bytes(bytes));
+        return;
+    }
     if (stream == NULL || p->closing) {
         return;
     }
@@ -282,6 +161,11 @@ static void send(struct proxy_pair *p, enum side side, struct slice bytes)
 
 static void fin(struct proxy_pair *p, enum side side, bool notify)
 {
+    if (p->seats[side] != NULL) {
+        proxy_seat_end(p->seats[side],
+                       notify ? CAPTURE_END_FIN : CAPTURE_END_TRUNCATED);
+        return;
+    }
     if (p->streams[side] == NULL || p->closing) {
         return;
     }
@@ -299,10 +183,13 @@ static void fin(struct proxy_pair *p, enum side side, bool notify)
 static void reset(struct proxy_pair *p, enum side side)
 {
     if (side == SERVER) {
-        cancel_connect(p);
+        proxy_pair_cancel_connect(p);
     }
     if (p->streams[side] != NULL) {
         net_stream_reset(p->streams[side]);
+    } else if (p->seats[side] != NULL) {
+        proxy_seat_end(p->seats[side], CAPTURE_END_RESET);
+        proxy_seat_leave(p->seats[side], CAPTURE_END_RESET, false);
     }
 }
 
@@ -329,6 +216,12 @@ static void let_in(struct proxy_pair *p, enum proxy_tls_fault fault)
 {
     struct wire_tls_context *context = p->server->config.listen_tls[fault];
 
+    if (p->seats[CLIENT] != NULL && !p->closing) {
+        p->let_in = true;
+        proxy_pair_client_ready(p);
+        proxy_seat_ready(p->seats[CLIENT]);
+        return;
+    }
     if (p->streams[CLIENT] == NULL || p->closing) {
         return;
     }
@@ -347,6 +240,27 @@ static void let_in(struct proxy_pair *p, enum proxy_tls_fault fault)
     feed_early(p);
 }
 
+static void read_from(struct proxy_pair *p, enum side side, bool on)
+{
+    if (p->seats[side] != NULL) {
+        proxy_seat_flow(p->seats[side], on);
+    } else if (p->streams[side] != NULL && !p->closing) {
+        net_stream_read(p->streams[side], on);
+    }
+}
+
+static void reach_backend(struct proxy_pair *p)
+{
+    if (p->server->config.backend != NULL) {
+        proxy_pair_connect_guest(p);
+        return;
+    }
+    p->connect = net_connect_start(p->server->target, connected, p);
+    if (p->connect == NULL) {
+        proxy_pair_abort(p);
+    }
+}
+
 void proxy_pair_perform(struct proxy_pair *p, const struct proxy_output *out)
 {
     enum side side = (enum side)out->side;
@@ -356,15 +270,10 @@ void proxy_pair_perform(struct proxy_pair *p, const struct proxy_output *out)
         send(p, side, out->u.send);
         return;
     case PROXY_READ:
-        if (p->streams[side] != NULL && !p->closing) {
-            net_stream_read(p->streams[side], out->on);
-        }
+        read_from(p, side, out->on);
         return;
     case PROXY_CONNECT:
-        p->connect = net_connect_start(p->server->target, connected, p);
-        if (p->connect == NULL) {
-            proxy_pair_abort(p);
-        }
+        reach_backend(p);
         return;
     case PROXY_FIN:
     case PROXY_CUT:
@@ -378,11 +287,11 @@ void proxy_pair_perform(struct proxy_pair *p, const struct proxy_output *out)
         return;
     case PROXY_WAKE:
         if (!p->closing) {
-            wake_at(p, out->u.wake_at);
+            proxy_pair_wake_at(p, out->u.wake_at);
         }
         return;
     case PROXY_CLOSE:
-        close_pair(p);
+        proxy_pair_close(p);
         return;
     }
     abort();
@@ -404,29 +313,59 @@ static void accept_client(struct proxy_pair *p)
     }
     proxy_pair_client_facts(p, &a, &tls, &facts);
     proxy_pair_check(p, proxy_session_accepted(p->session, &facts, proxy_pair_now(p)));
-    net_stream_read(p->streams[CLIENT], true);
+    read_from(p, CLIENT, true);
+}
+
+/* Not in the server's list yet. NULL when memory is out. */
+static struct proxy_pair *new_pair(struct proxy_server *s)
+{
+    struct proxy_pair *p = alloc_zero(1, sizeof(*p));
+
+    if (p == NULL) {
+        return NULL;
+    }
+    p->number = s->accepted;
+    p->session = proxy_session_new(&s->shared, p->number, p, net_loop_now_ns(s->loop));
+    if (p->session == NULL) {
+        alloc_free(p);
+        return NULL;
+    }
+    p->server = s;
+    p->accepted_at = net_loop_now_ns(s->loop);
+    return p;
 }
 
 void proxy_pair_accept(struct proxy_server *s, struct net_stream *stream)
 {
-    struct proxy_pair *p = alloc_zero(1, sizeof(*p));
+    struct proxy_pair *p = new_pair(s);
 
-    if (p != NULL) {
-        p->session =
-            proxy_session_new(&s->shared, s->accepted, p, net_loop_now_ns(s->loop));
-    }
-    if (p == NULL || p->session == NULL) {
-        alloc_free(p);
+    if (p == NULL) {
         s->open--;
         net_stream_reset(stream);
         return;
     }
-    p->server = s;
     p->streams[CLIENT] = stream;
-    p->accepted_at = net_loop_now_ns(s->loop);
     list_append(&s->pairs, &p->node);
     net_stream_own(stream, &stream_events, p);
     accept_client(p);
+}
+
+int proxy_pair_call(struct proxy_server *s, const struct proxy_guest *guest,
+                    void *object)
+{
+    struct proxy_pair *p = new_pair(s);
+
+    if (p == NULL) {
+        return -ENOMEM;
+    }
+    if (proxy_seat_new(p, CLIENT, guest, object) < 0) {
+        proxy_session_free(p->session);
+        alloc_free(p);
+        return -ENOMEM;
+    }
+    list_append(&s->pairs, &p->node);
+    accept_client(p);
+    return 0;
 }
 
 void proxy_pair_lost(struct proxy_pair *p, enum side to)

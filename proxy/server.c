@@ -9,6 +9,9 @@
 
 enum { CLOSE_GOING_AWAY = 1001, CLOSE_INTERNAL_ERROR = 1011 };
 
+/* How often guests may answer one another in one turn, until sockets have theirs. */
+enum { ROUNDS = 4 };
+
 /* When the port is taken by somebody else while a rule refused. */
 static const int64_t LISTEN_RETRY_NS = INT64_C(200000000);
 static const int64_t LOOK_AGAIN_NS = INT64_C(3600000000000);
@@ -35,7 +38,9 @@ void proxy_server_pair_gone(struct proxy_server *s, bool refused)
 {
     s->open--;
     s->refused -= refused;
-    tell_stopped(s);
+    if (!s->in_turn) { /* else at its end */
+        tell_stopped(s);
+    }
 }
 
 static void stop_pairs(struct proxy_server *s, unsigned code, const char *reason)
@@ -134,10 +139,8 @@ static void tell_gap(struct proxy_server *s)
     say(s, text);
 }
 
-static void turn(void *owner)
+static void flush(struct proxy_server *s)
 {
-    struct proxy_server *s = owner;
-
     if (s->tap.block != NULL) {
         int r = capture_writer_flush(s->writer, net_loop_now_ns(s->loop));
 
@@ -146,8 +149,29 @@ static void turn(void *owner)
         }
         tell_gap(s);
     }
-    perform(s);
+}
+
+static void turn(void *owner)
+{
+    struct proxy_server *s = owner;
+    int round = 0;
+
+    s->in_turn = true;
+    proxy_server_rouse_guests(s);
+    do {
+        flush(s);
+        perform(s);
+    } while (proxy_server_hear_guests(s) && ++round < ROUNDS);
+    if (round == ROUNDS || !list_empty(&s->eager)) {
+        net_timer_at(s->round, 0);
+    }
+    s->in_turn = false;
     tell_stopped(s);
+}
+
+static void come_round(void *owner)
+{
+    (void)owner; /* the turn follows */
 }
 
 static void accepted(void *owner, struct net_stream *stream)
@@ -241,17 +265,32 @@ void proxy_server_inject(struct proxy_server *s, struct inject_plan *plan)
     }
 }
 
+static int listen_first(struct proxy_server *s, struct err *e)
+{
+    int r = s->config.no_listener ? 0 : listen_on(s, e);
+
+    if (r == 0 && s->listener != NULL) {
+        s->config.proxy.listen.port = net_listener_port(s->listener);
+    }
+    return r;
+}
+
 static int open_sockets(struct proxy_server *s, struct err *e)
 {
     const struct proxy_config *c = &s->config.proxy;
-    int r = listen_on(s, e);
+    bool guest = s->config.backend != NULL;
+    int r = listen_first(s, e);
 
     if (r < 0) {
         return r;
     }
-    s->config.proxy.listen.port = net_listener_port(s->listener);
-    s->target = net_target_new(s->loop, c->upstream.host, c->upstream.port);
-    if (s->target == NULL) {
+    s->round = net_timer_new(s->loop, come_round, s);
+    if (!guest) {
+        s->target = net_target_new(s->loop, c->upstream.host, c->upstream.port);
+    }
+    if (s->round == NULL || (!guest && s->target == NULL)) {
+        net_target_free(s->target);
+        net_timer_free(s->round);
         net_listener_free(s->listener);
         return err_set(e, -ENOMEM, "out of memory");
     }
@@ -270,6 +309,8 @@ int proxy_server_new(struct net_loop *loop, const struct proxy_server_config *co
     s->config = *config;
     s->loop = loop;
     list_init(&s->pairs);
+    list_init(&s->leaving);
+    list_init(&s->eager);
     s->tap.origin_ns = config->origin_ns;
     s->shared = (struct proxy_shared){ .config = &s->config.proxy,
                                        .tap = &s->tap,
@@ -298,7 +339,10 @@ void proxy_server_free(struct proxy_server *s)
     net_loop_on_turn(s->loop, NULL, NULL);
     net_listener_free(s->listener);
     net_target_free(s->target);
+    net_timer_free(s->round);
     proxy_outputs_deinit(&s->outputs);
+    proxy_outputs_deinit(&s->said);
+    proxy_outputs_deinit(&s->heard);
     buf_deinit(&s->plain);
     buf_deinit(&s->cipher);
     alloc_free(s);
@@ -326,6 +370,29 @@ void proxy_server_stop(struct proxy_server *s, const char *reason)
     for (struct list *n = s->pairs.next; n != &s->pairs; n = n->next) {
         proxy_pair_abort(LIST_ENTRY(n, struct proxy_pair, node));
     }
+}
+
+int proxy_server_call(struct proxy_server *s, const struct proxy_guest *guest,
+                      void *object, uint32_t *number)
+{
+    int r;
+
+    if (s->stopping) {
+        return -ECANCELED;
+    }
+    s->accepted++;
+    s->open++;
+    r = proxy_pair_call(s, guest, object);
+    if (r < 0) {
+        s->accepted--;
+        s->open--;
+        return r;
+    }
+    if (number != NULL) {
+        *number = s->accepted;
+    }
+    net_timer_at(s->round, 0);
+    return 0;
 }
 
 struct proxy_server_totals proxy_server_totals(const struct proxy_server *s)

@@ -10,6 +10,7 @@
 #include "inject/plan.h"
 #include "net/loop.h"
 #include "proxy/config.h"
+#include "proxy/guest.h"
 #include "proxy/output.h"
 #include "wire/tls.h"
 
@@ -21,8 +22,13 @@ struct proxy_server_config {
      * too. */
     struct wire_tls_context *listen_tls[PROXY_TLS_FAULTS];
     struct wire_tls_context *upstream_tls; /* NULL: plain */
-    int64_t origin_ns;                     /* monotonic time that is 0 on the tape */
-    unsigned max_connections;              /* at once; more get 503 */
+    /* Takes the place of the backend; proxy.upstream is not looked at then, and
+     * proxy.keep_host should be set. NULL: the upstream is connected. Borrowed. */
+    const struct proxy_guest *backend;
+    bool no_listener;  /* clients are guests only; proxy.listen names what an Origin is
+                          mapped from */
+    int64_t origin_ns; /* monotonic time that is 0 on the tape */
+    unsigned max_connections; /* at once; more get 503 */
     /* Something the user should know, in words, while it runs. */
     void (*say)(void *owner, const char *text);
     /* Stopped by proxy_server_stop or a failed tape, and the last connection is gone.
@@ -51,6 +57,12 @@ void proxy_server_free(struct proxy_server *s);
 /* The URL it listens on, port included; its lifetime is the server's. */
 const struct wire_url *proxy_server_url(const struct proxy_server *s);
 
+/* `guest` is a client: a connection with the next number. It is told as in
+ * proxy/guest.h, later in the loop; `number` (may be NULL) is written at once. -ENOMEM;
+ * -ECANCELED when the server stops: nothing follows then. Both are borrowed. */
+int proxy_server_call(struct proxy_server *s, const struct proxy_guest *guest,
+                      void *object, uint32_t *number);
+
 /* The tape cannot be relied on (a sync failed): as if writing it had failed. */
 void proxy_server_tape_failed(struct proxy_server *s, int error);
 
@@ -59,7 +71,7 @@ void proxy_server_tape_failed(struct proxy_server *s, int error);
 void proxy_server_stop(struct proxy_server *s, const char *reason);
 
 struct proxy_server_totals {
-    uint32_t connections; /* accepted */
+    uint32_t connections; /* accepted, calls included */
     uint32_t open;
     int tape_error; /* negative errno that stopped it, or 0 */
 };

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     LATE_MAX = 64 * 1024, /* bytes after the last word that the tape keeps */
@@ -38,6 +39,7 @@ void proxy_session_free(struct proxy_session *s)
         proxy_http_deinit(s);
         proxy_faults_deinit(s);
         alloc_free(s->stop_reason);
+        alloc_free(s->unreachable);
         alloc_free(s);
     }
 }
@@ -277,6 +279,17 @@ static int begin(struct proxy_session *s, int64_t now_ns)
     return r == 0 ? proxy_http_release(s, now_ns) : r;
 }
 
+static int unreachable(struct proxy_session *s, const char *why, int64_t now_ns)
+{
+    s->unreachable = alloc_text(why, strlen(why));
+    return s->unreachable == NULL ? -ENOMEM : proxy_answer(s, 502, why, now_ns);
+}
+
+const char *proxy_session_unreachable(const struct proxy_session *s)
+{
+    return s->unreachable;
+}
+
 int proxy_session_connected(struct proxy_session *s,
                             const struct proxy_leg_facts *server, const char *error,
                             int64_t now_ns)
@@ -288,7 +301,7 @@ int proxy_session_connected(struct proxy_session *s,
     }
     r = record_upstream(s, server, error, now_ns);
     if (r == 0) {
-        r = error == NULL ? begin(s, now_ns) : proxy_answer(s, 502, error, now_ns);
+        r = error == NULL ? begin(s, now_ns) : unreachable(s, error, now_ns);
     }
     return r == 0 ? proxy_session_arm(s) : r;
 }

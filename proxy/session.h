@@ -87,6 +87,13 @@ void proxy_session_silence(struct proxy_session *s);
  * next, nothing else. */
 void proxy_session_lost(struct proxy_session *s, enum side to);
 
+/* Why the backend could not be reached, NULL: it was, or was not asked. What the client
+ * is told then is wstape's. */
+const char *proxy_session_unreachable(const struct proxy_session *s);
+
+/* True when it ends, or has ended, by wstape's own doing: a rule, a limit, a stop. */
+bool proxy_session_ends_itself(const struct proxy_session *s);
+
 /* End in an orderly way: close frames with `code` and `reason` (at most 123 bytes) to
  * both sides of a WebSocket, FIN to others, HTTP exchanges under way may finish; all
  * within linger_ns. `mask` is the masking key of the frame to the backend. */

@@ -141,6 +141,7 @@ struct proxy_session {
     bool silent; /* the tape failed: not a byte of either side may pass any more */
     uint8_t mask[4];
     char *stop_reason;
+    char *unreachable; /* why; NULL: it was reached, or not yet asked */
     const char *stop_cause; /* the rule that ends it; NULL: the reason says it all */
 };
 
