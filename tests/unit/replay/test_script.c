@@ -1,6 +1,5 @@
 #include "base/alloc.h"
 #include "tests/unit/replay/script_tape.h"
-#include "wire/deflate.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -46,10 +45,483 @@ static void fragments_are_one_message_and_a_ping_keeps_its_place(void **state)
     script_tape_deinit(&t);
 }
 
+/* ---- compression ---- */
+
+/* "said once, said" and "said once, said twice" from one compressor. */
+#define SAID_ONCE  "\x2a\x4e\xcc\x4c\x51\xc8\xcf\x4b\x4e\xd5\x51\x28\x06\x32\x01\x00"
+#define SAID_TWICE "\x2a\x46\xe5\x2a\x94\x94\x67\x26\xa7\x02\x00"
+
+static void compressed_messages_are_inflated_across_messages(void **state)
+{
+    struct bytes once = bytes_make(SAID_ONCE, sizeof(SAID_ONCE) - 1);
+    struct bytes twice = bytes_make(SAID_TWICE, sizeof(SAID_TWICE) - 1);
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_shake(&t, 1, "permessage-deflate");
+    put_frame(&t, SERVER, WIRE_FIN | WIRE_RSV1 | WIRE_OP_TEXT, once);
+    put_frame(&t, SERVER, WIRE_RSV1 | WIRE_OP_TEXT, bytes_first(twice, 3));
+    put_frame(&t, SERVER, WIRE_FIN | WIRE_OP_CONTINUATION, bytes_from(twice, 3));
+    put_frame(&t, SERVER, WIRE_FIN | WIRE_RSV1 | WIRE_OP_TEXT, bytes_of("\x07\x07"));
+    put_summary(&t);
+    expect_script(&t, "connection 1 0..6ms handshake x0 deflate\n" HANDSHAKE
+                      "2 s>c frame c1 16 m0\n"
+                      "3 s>c frame 41 3 m1\n"
+                      "4 s>c frame 80 8 m1\n"
+                      "5 s>c frame c1 2 m2 \"\\x07\\x07\"\n"
+                      "m0 s>c text #1 2..2 next m1 compressed \"said once, said\"\n"
+                      "m1 s>c text #2 3..4 in 2 next m2 compressed "
+                      "\"said once, said twice\"\n"
+                      "m2 s>c text #3 5..5 compressed not whole\n" SHAKEN);
+    script_tape_deinit(&t);
+}
+
+/* ---- what is not whole ---- */
+
+static void half_a_frame_before_a_reset_keeps_its_bytes(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_shake(&t, 1, NULL);
+    put_frame(&t, SERVER, WIRE_OP_TEXT, bytes_of("first "));
+    put_piece(&t, SERVER, WIRE_OP_CONTINUATION, 10, bytes_of("se"));
+    put_text(&t, CLIENT, "meanwhile");
+    put_more(&t, SERVER, bytes_of("con"));
+    put_end(&t, SERVER, CAPTURE_END_RESET, false);
+    put_end(&t, CLIENT, CAPTURE_END_RESET, true);
+    put_summary(&t);
+    expect_script(&t, "connection 1 0..8ms handshake x0\n" HANDSHAKE
+                      "2 s>c frame 01 6 m1 \"first \"\n"
+                      "3 s>c frame 00 10 m1 \"secon\"\n"
+                      "4 c>s frame 81 9 m0\n"
+                      "5 s>c end 3\n"
+                      "m0 c>s text #1 4..4 \"meanwhile\"\n"
+                      "m1 s>c text #1 2..3 in 2 not whole\n" SHAKEN);
+    script_tape_deinit(&t);
+}
+
+static void a_message_in_pieces_is_one_message(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_shake(&t, 1, NULL);
+    put_piece(&t, CLIENT, WIRE_FIN | WIRE_OP_TEXT, 9, bytes_of("abc"));
+    put_piece(&t, SERVER, WIRE_FIN | WIRE_OP_PING, 4, bytes_of("pi"));
+    put_more(&t, CLIENT, bytes_of("def"));
+    put_more(&t, SERVER, bytes_of("ng"));
+    put_more(&t, CLIENT, bytes_of("ghi"));
+    put_more(&t, CLIENT, bytes_of("of nothing"));
+    put_summary(&t);
+    expect_script(&t,
+                  "connection 1 0..8ms handshake x0\n" HANDSHAKE "2 c>s frame 81 9 m0\n"
+                  "3 s>c frame 89 4 \"ping\"\n"
+                  "m0 c>s text #1 2..2 \"abcdefghi\"\n" SHAKEN);
+    script_tape_deinit(&t);
+}
+
+static void frames_out_of_order_belong_to_no_message(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_shake(&t, 1, NULL);
+    put_frame(&t, CLIENT, WIRE_FIN | WIRE_OP_CONTINUATION, bytes_of("orphan"));
+    put_frame(&t, CLIENT, WIRE_OP_TEXT, bytes_of("never "));
+    put_frame(&t, CLIENT, WIRE_FIN | 3, bytes_of("reserved"));
+    put_text(&t, CLIENT, "whole");
+    put_frame(&t, CLIENT, WIRE_FIN | WIRE_OP_CLOSE,
+              bytes_of("\x03\xe8"
+                       "bye"));
+    put_raw(&t, CLIENT, "\x81");
+    put_summary(&t);
+    expect_script(&t, "connection 1 0..8ms handshake x0\n" HANDSHAKE
+                      "2 c>s frame 80 6 \"orphan\"\n"
+                      "3 c>s frame 01 6 m0 \"never \"\n"
+                      "4 c>s frame 83 8 \"reserved\"\n"
+                      "5 c>s frame 81 5 m1\n"
+                      "6 c>s frame 88 5 \"\\x03\\xe8bye\"\n"
+                      "7 c>s raw \"\\x81\"\n"
+                      "m0 c>s text #1 3..3 next m1 not whole\n"
+                      "m1 c>s text #2 5..5 \"whole\"\n" SHAKEN);
+    script_tape_deinit(&t);
+}
+
+/* ---- HTTP ---- */
+
+static void requests_and_their_answers_are_exchanges(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_open(&t, 1);
+    put_request(&t, 1, "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n");
+    put_body(&t, 1, CLIENT, "body", 0);
+    put_response(&t, 1, "HTTP/1.1 100 Continue\r\n\r\n");
+    put_response(&t, 1, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    put_body(&t, 1, SERVER, "2\r\nok\r\n", 0);
+    put_body(&t, 1, SERVER, "0\r\n\r\n", 0);
+    put_request(&t, 2, "GET /b?c=1 HTTP/1.1\r\nHost: h\r\n\r\n");
+    put_response(&t, 2, "HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\n");
+    put_body(&t, 2, SERVER, "no", 3);
+    put_end(&t, SERVER, CAPTURE_END_FIN, false);
+    put_end(&t, CLIENT, CAPTURE_END_TIMEOUT, false);
+    put_summary(&t);
+    expect_script(&t, "connection 1 0..11ms\n"
+                      "0 c>s request x0 \"POST /a HTTP\"\n"
+                      "1 c>s body x0 \"body\"\n"
+                      "2 s>c response x0 \"HTTP/1.1 100\"\n"
+                      "3 s>c response x0 \"HTTP/1.1 200\"\n"
+                      "4 s>c body x0 \"2\\r\\nok\\r\\n\"\n"
+                      "5 s>c body x0 \"0\\r\\n\\r\\n\"\n"
+                      "6 c>s request x1 \"GET /b?c=1 H\"\n"
+                      "7 s>c response x1 \"HTTP/1.1 403\"\n"
+                      "8 s>c body of 5 x1 \"no\"\n"
+                      "9 s>c end 1\n"
+                      "x0 POST /a 200 at 0 first 2 final 3\n"
+                      "x1 GET /b?c=1 403 at 6 first 7 final 7 incomplete cut\n");
+    script_tape_deinit(&t);
+}
+
+static void the_recorders_answer_stands_in_where_there_is_none(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_open(&t, 1);
+    put_request(&t, 1, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    put_sent(&t, CLIENT,
+             "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 10\r\n\r\n{\"a\":");
+    put_sent(&t, CLIENT, "true}");
+    put_end(&t, CLIENT, CAPTURE_END_FIN, true);
+    put_open(&t, 2);
+    put_request(&t, 1, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    put_response(&t, 1, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n");
+    put_sent(&t, CLIENT, "HTTP/1.1 504 Late\r\nContent-Length: 0\r\n\r\n");
+    put_sent(&t, SERVER, "to the server");
+    put_open(&t, 3);
+    put_response(&t, 9, "HTTP/1.1 408 Request Timeout\r\n\r\n");
+    put_body(&t, 9, SERVER, "nobody asked", 0);
+    put_summary(&t);
+    expect_script(&t, "connection 1 0..4ms\n"
+                      "0 c>s request x0 \"GET / HTTP/1\"\n"
+                      "1 s>c response x0 \"HTTP/1.1 502\"\n"
+                      "2 s>c body x0 \"{\"a\":\"\n"
+                      "3 s>c body x0 \"true}\"\n"
+                      "x0 GET / 502 at 0 first 1 final 1 by-wstape\n"
+                      "connection 2 5..9ms\n"
+                      "0 c>s request x0 \"GET / HTTP/1\"\n"
+                      "1 s>c response x0 \"HTTP/1.1 200\"\n"
+                      "x0 GET / 200 at 0 first 1 final 1\n"
+                      "connection 3 10..12ms\n"
+                      "0 s>c response \"HTTP/1.1 408\"\n"
+                      "1 s>c body \"nobody asked\"\n");
+    script_tape_deinit(&t);
+}
+
+static void upgrades_to_something_else_are_tunnels(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_open(&t, 1);
+    put_request(&t, 1, "CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n");
+    put_response(&t, 1, "HTTP/1.1 200 OK\r\n\r\n");
+    put_raw(&t, CLIENT, "ping?");
+    put_raw(&t, SERVER, "pong!");
+    put_end(&t, CLIENT, CAPTURE_END_TRUNCATED, false);
+    put_open(&t, 2);
+    put_request(&t, 1, "GET / HTTP/1.1\r\nUpgrade: other\r\n\r\n");
+    put_response(&t, 1, "HTTP/1.1 101 Fine\r\nUpgrade: other\r\n\r\n");
+    put_open(&t, 3);
+    put_request(&t, 1, "no HTTP at all");
+    put_summary(&t);
+    expect_script(&t, "connection 1 0..5ms\n"
+                      "0 c>s request x0 \"CONNECT h:1 \"\n"
+                      "1 s>c response x0 \"HTTP/1.1 200\"\n"
+                      "2 c>s raw \"ping?\"\n"
+                      "3 s>c raw \"pong!\"\n"
+                      "4 c>s end 2\n"
+                      "x0 CONNECT h:1 200 at 0 first 1 final 1 tunnel\n"
+                      "connection 2 6..8ms\n"
+                      "0 c>s request x0 \"GET / HTTP/1\"\n"
+                      "1 s>c response x0 \"HTTP/1.1 101\"\n"
+                      "x0 GET / 101 at 0 first 1 final 1 tunnel\n"
+                      "connection 3 9..10ms\n"
+                      "0 c>s request x0 \"no HTTP at a\"\n"
+                      "x0 ? ? 0 at 0\n");
+    script_tape_deinit(&t);
+}
+
+/* ---- connections ---- */
+
+static void connections_lie_in_the_order_in_which_they_opened(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_open(&t, 7);
+    put_shake(&t, 3, NULL);
+    put_shake(&t, 5, NULL);
+    put_text(&t, SERVER, "five");
+    t.connection = 3;
+    put_text(&t, SERVER, "three");
+    put_end(&t, CLIENT, CAPTURE_END_FIN, false);
+    put_end(&t, SERVER, CAPTURE_END_FIN, false);
+    t.connection = 5;
+    put_text(&t, CLIENT, "five more");
+    t.connection = 3;
+    put_text(&t, SERVER, "after the end");
+    put_summary(&t);
+    expect_script(
+        &t, "connection 7 0..0ms\n"
+            "connection 3 1..12ms handshake x0\n" HANDSHAKE "2 s>c frame 81 5 m0\n"
+            "3 c>s end 1\n"
+            "4 s>c end 1\n"
+            "5 s>c frame 81 13 m1\n"
+            "m0 s>c text #1 2..2 next m1 \"three\"\n"
+            "m1 s>c text #2 5..5 \"after the end\"\n" SHAKEN
+            "connection 5 4..11ms handshake x0\n" HANDSHAKE "2 s>c frame 81 4 m0\n"
+            "3 c>s frame 81 9 m1\n"
+            "m0 s>c text #1 2..2 \"five\"\n"
+            "m1 c>s text #1 3..3 \"five more\"\n" SHAKEN);
+    script_tape_deinit(&t);
+}
+
+static void what_rules_and_wstape_did_is_no_step(void **state)
+{
+    struct capture_record fault = { .type = CAPTURE_FAULT };
+    struct capture_record note = { .type = CAPTURE_NOTE };
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_shake(&t, 1, NULL);
+    put_text(&t, SERVER, "as it arrived");
+    fault.u.fault.from = SERVER;
+    fault.u.fault.opcode = WIRE_OP_TEXT;
+    fault.u.fault.message = 1;
+    fault.u.fault.rule = bytes_of("r");
+    fault.u.fault.action = bytes_of("replace");
+    fault.u.fault.applied = 1;
+    put(&t, &fault);
+    put_sent(&t, CLIENT, "\x81\x02ok");
+    note.u.note.text = bytes_of("note");
+    put(&t, &note);
+    put_end(&t, SERVER, CAPTURE_END_STOP, true);
+    put_end(&t, CLIENT, CAPTURE_END_FIN, true);
+    put_summary(&t);
+    expect_script(&t, "connection 1 0..8ms handshake x0\n" HANDSHAKE
+                      "2 s>c frame 81 13 m0\n"
+                      "m0 s>c text #1 2..2 \"as it arrived\"\n" SHAKEN);
+    script_tape_deinit(&t);
+}
+
+/* ---- damage ---- */
+
+/* Records: 0 checkpoint, 1 open, 2 request, 3 response, 4 to 7 frames, 8 checkpoint. */
+static void put_fragments(struct script_tape *t)
+{
+    script_tape_init(t);
+    put_shake(t, 1, NULL);
+    put_frame(t, CLIENT, WIRE_OP_TEXT, bytes_of("a"));
+    put_frame(t, CLIENT, WIRE_OP_CONTINUATION, bytes_of("b"));
+    put_frame(t, CLIENT, WIRE_FIN | WIRE_OP_CONTINUATION, bytes_of("c"));
+    put_text(t, CLIENT, "after it");
+    put_summary(t);
+}
+
+#define NOT_JOINED                                                                     \
+    "connection 1 0..6ms handshake x0\n" HANDSHAKE "2 c>s frame 01 1 m0 \"a\"\n"       \
+    "3 c>s frame 80 1 \"c\"\n"                                                         \
+    "4 c>s frame 81 8 m1\n"                                                            \
+    "m0 c>s text #1 2..2 next m1 not whole\n"                                          \
+    "m1 c>s text #2 4..4 \"after it\"\n" SHAKEN "damaged 1\n"
+
+static void a_message_of_which_a_frame_is_damaged_is_not_whole(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    put_fragments(&t);
+    damage_record(&t, 5);
+    expect_script(&t, NOT_JOINED);
+    script_tape_deinit(&t);
+}
+
+/* Nothing shows it before the next checkpoint. */
+static void a_message_of_which_a_frame_is_missing_is_not_whole(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    put_fragments(&t);
+    cut_record(&t, 5);
+    expect_script(&t, "connection 1 0..6ms handshake x0\n" HANDSHAKE
+                      "2 c>s frame 01 1 m0 \"a\"\n"
+                      "3 c>s frame 80 1 m0 \"c\"\n"
+                      "4 c>s frame 81 8 m1\n"
+                      "m0 c>s text #1 2..3 in 2 next m1 not whole\n"
+                      "m1 c>s text #2 4..4 \"after it\"\n" SHAKEN "damaged 1\n");
+    script_tape_deinit(&t);
+}
+
+static void a_gap_ends_what_is_in_progress(void **state)
+{
+    struct capture_record gap = { .type = CAPTURE_GAP };
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_shake(&t, 1, NULL);
+    put_frame(&t, CLIENT, WIRE_OP_TEXT, bytes_of("a"));
+    t.connection = 0;
+    put(&t, &gap);
+    t.connection = 1;
+    put_frame(&t, CLIENT, WIRE_FIN | WIRE_OP_CONTINUATION, bytes_of("c"));
+    put_text(&t, CLIENT, "after it");
+    put_summary(&t);
+    expect_script(&t, NOT_JOINED);
+    script_tape_deinit(&t);
+}
+
+static void a_torn_tape_plays_up_to_where_it_is_torn(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    put_fragments(&t);
+    assert_int_equal(
+        buf_put(&t.bytes, bytes_first(tape_bytes(&t.tape), t.tape.starts[7] - 3)), 0);
+    expect_script(&t, "connection 1 0..4ms handshake x0\n" HANDSHAKE
+                      "2 c>s frame 01 1 m0 \"a\"\n"
+                      "3 c>s frame 00 1 m0 \"b\"\n"
+                      "m0 c>s text #1 2..3 in 2 not whole\n" SHAKEN "torn\n");
+    script_tape_deinit(&t);
+}
+
+/* ---- memory ---- */
+
+static void put_everything(struct script_tape *t)
+{
+    script_tape_init(t);
+    put_shake(t, 1, "permessage-deflate");
+    put_frame(t, CLIENT, WIRE_FIN | WIRE_RSV1 | WIRE_OP_TEXT,
+              bytes_of("\xca\x48\xcd\xc9\xc9\x07\x00"));
+    put_frame(t, SERVER, WIRE_OP_TEXT, bytes_of("one"));
+    put_frame(t, SERVER, WIRE_FIN | WIRE_OP_PING, bytes_of("ping"));
+    put_frame(t, SERVER, WIRE_FIN | WIRE_OP_CONTINUATION, bytes_of("two"));
+    put_piece(t, SERVER, WIRE_FIN | WIRE_OP_TEXT, 9, bytes_of("half"));
+    put_end(t, SERVER, CAPTURE_END_RESET, false);
+    put_end(t, CLIENT, CAPTURE_END_RESET, true);
+    put_open(t, 2);
+    put_request(t, 1, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    put_sent(t, CLIENT, "HTTP/1.1 502 No\r\nContent-Length: 2\r\n\r\nno");
+    put_summary(t);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    struct script_tape t;
+    long before;
+    bool hit = true;
+
+    (void)state;
+    put_everything(&t);
+    before = alloc_live();
+    for (unsigned nth = 0; hit; nth++) {
+        struct replay_script *s = NULL;
+        struct err e;
+        int r;
+
+        alloc_fail_at(nth);
+        r = load(&t, REPLAY_SCRIPT_MAX, &s, &e);
+        hit = alloc_fail_clear();
+        /* Memory that cannot be given back is no failure. */
+        assert_true(r == 0 || (hit && r == -ENOMEM));
+        if (r == 0) {
+            assert_int_equal(s->count, 2);
+            assert_int_equal(s->connections[0].message_count, 3);
+            replay_script_free(s);
+        }
+        assert_int_equal(alloc_live(), before);
+    }
+    script_tape_deinit(&t);
+}
+
+/* As many bytes as there are fit; of one less the words say what to do. */
+static void content_has_a_limit(void **state)
+{
+    struct replay_script *s = NULL;
+    struct script_tape t;
+    struct err e;
+    uint64_t bytes;
+
+    (void)state;
+    put_everything(&t);
+    assert_int_equal(load(&t, REPLAY_SCRIPT_MAX, &s, &e), 0);
+    bytes = s->bytes;
+    replay_script_free(s);
+    assert_int_equal(load(&t, bytes, &s, &e), 0);
+    assert_int_equal(s->bytes, bytes);
+    replay_script_free(s);
+    for (uint64_t limit = 0; limit < bytes; limit++) {
+        assert_int_equal(load(&t, limit, &s, &e), -EFBIG);
+        assert_non_null(strstr(e.text, "record it in parts"));
+    }
+    script_tape_deinit(&t);
+}
+
+static void a_tape_that_cannot_be_read_says_so(void **state)
+{
+    struct memory_source memory = { 0 };
+    struct capture_source source = memory_source(&memory);
+    struct capture_reader *reader;
+    struct replay_script *s;
+    struct script_tape t;
+    struct err e;
+
+    (void)state;
+    put_everything(&t);
+    memory.bytes = tape_bytes(&t.tape);
+    memory.chunk = 300;
+    assert_int_equal(capture_reader_new(&source, &reader, &e), 0);
+    memory.error = -EIO;
+    assert_int_equal(replay_script_new(reader, NULL, NULL, &s, &e), -EIO);
+    assert_string_equal(e.text, "cannot read the tape: Input/output error");
+    capture_reader_free(reader);
+    script_tape_deinit(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fragments_are_one_message_and_a_ping_keeps_its_place),
+        cmocka_unit_test(compressed_messages_are_inflated_across_messages),
+        cmocka_unit_test(half_a_frame_before_a_reset_keeps_its_bytes),
+        cmocka_unit_test(a_message_in_pieces_is_one_message),
+        cmocka_unit_test(frames_out_of_order_belong_to_no_message),
+        cmocka_unit_test(requests_and_their_answers_are_exchanges),
+        cmocka_unit_test(the_recorders_answer_stands_in_where_there_is_none),
+        cmocka_unit_test(upgrades_to_something_else_are_tunnels),
+        cmocka_unit_test(connections_lie_in_the_order_in_which_they_opened),
+        cmocka_unit_test(what_rules_and_wstape_did_is_no_step),
+        cmocka_unit_test(a_message_of_which_a_frame_is_damaged_is_not_whole),
+        cmocka_unit_test(a_message_of_which_a_frame_is_missing_is_not_whole),
+        cmocka_unit_test(a_gap_ends_what_is_in_progress),
+        cmocka_unit_test(a_torn_tape_plays_up_to_where_it_is_torn),
+        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(content_has_a_limit),
+        cmocka_unit_test(a_tape_that_cannot_be_read_says_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
