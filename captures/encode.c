@@ -19,6 +19,7 @@ enum {
 
 static_assert((1 + COMMON + CAPTURE_FIELDS_MAX) * NUMBER_MAX <= ROOM,
               "numbers go in without a look at the room that is left");
+static_assert((int)CAPTURE_HEAD_MAX <= (int)ROOM, "a head is copied as a whole");
 
 /* Payload as the caller has it. */
 struct payload {
@@ -353,10 +354,74 @@ static long put_record(struct capture_block *b, const struct capture_record *r,
     return draft_finish(&d, b->id);
 }
 
+/* ---- a frame like the one before it ---- */
+
+static bool is_small_frame(const struct capture_record *r, const struct payload *p)
+{
+    return r->type == CAPTURE_FRAME && p->mask == NULL &&
+           r->u.frame.frame.masked == 0 &&
+           r->u.frame.frame.payload.len < CAPTURE_INSERT_MIN;
+}
+
+static bool is_like_last(const struct capture_block *b, const struct capture_record *r)
+{
+    const struct capture_record *last = &b->head.record;
+    const struct capture_frame *f = &r->u.frame.frame, *g = &last->u.frame.frame;
+
+    return b->head.len > 0 && r->connection == last->connection &&
+           r->time_ns == last->time_ns && r->u.frame.from == last->u.frame.from &&
+           f->first == g->first && f->form == g->form &&
+           f->payload_len == g->payload_len && f->faults == g->faults &&
+           f->payload.len == g->payload.len;
+}
+
+static long put_like_last(struct capture_block *b, struct bytes payload)
+{
+    struct draft d;
+
+    if (!draft_start(&d, b) || !make_room(&d, payload.len)) {
+        return d.error;
+    }
+    memcpy(d.at, b->head.bytes, CAPTURE_HEAD_MAX);
+    d.at += b->head.len;
+    put_bytes(&d, payload);
+    return draft_finish(&d, b->id);
+}
+
+/* `len` bytes of a record for `r` were just put. */
+static void remember(struct capture_block *b, const struct capture_record *r, long len)
+{
+    size_t payload_len = r->u.frame.frame.payload.len;
+    size_t head_len = (size_t)len - payload_len - CAPTURE_CRC_LEN;
+
+    b->head.len = 0;
+    if (head_len <= CAPTURE_HEAD_MAX) {
+        b->head.record = *r;
+        b->head.record.u.frame.frame.payload.at = NULL;
+        memcpy(b->head.bytes, b->bytes.at + b->bytes.len - len, head_len);
+        b->head.len = head_len;
+    }
+}
+
+static long put_frame(struct capture_block *b, const struct capture_record *r,
+                      const struct payload *p)
+{
+    long len;
+
+    if (is_like_last(b, r)) {
+        return put_like_last(b, r->u.frame.frame.payload);
+    }
+    len = put_record(b, r, p);
+    if (len > 0) {
+        remember(b, r, len);
+    }
+    return len;
+}
+
 static int encode(struct capture_block *b, const struct capture_record *r,
                   const struct payload *p)
 {
-    long len = put_record(b, r, p);
+    long len = is_small_frame(r, p) ? put_frame(b, r, p) : put_record(b, r, p);
 
     if (len < 0) {
         return (int)len;

@@ -22,6 +22,16 @@ struct capture_insert {
     struct slice slice; /* one reference, the block's */
 };
 
+enum { CAPTURE_HEAD_MAX = 64 }; /* a FRAME's bytes before its payload */
+
+/* The last FRAME that was encoded, if it was whole, unmasked and small: the next one
+ * often differs in nothing but its payload. */
+struct capture_head {
+    struct capture_record record; /* its payload has a length only */
+    uint8_t bytes[CAPTURE_HEAD_MAX];
+    size_t len; /* 0: there is none */
+};
+
 struct capture_block {
     struct buf bytes;
     struct capture_insert *inserts;
@@ -31,6 +41,7 @@ struct capture_block {
     uint64_t records; /* in this block */
     unsigned quiet;   /* blocks in a row that left most of the memory unused */
     struct capture_tally tally; /* for the next checkpoint */
+    struct capture_head head;
 };
 
 void capture_block_init(struct capture_block *b, uint32_t id);

@@ -359,10 +359,83 @@ static void a_burst_does_not_keep_its_memory(void **state)
     (void)state;
 }
 
+/* One way in which a frame may differ from the one before it; 0: none. */
+static void differ(struct capture_record *r, unsigned way)
+{
+    struct capture_frame *f = &r->u.frame.frame;
+
+    switch (way) {
+    case 1:
+        r->connection++;
+        break;
+    case 2:
+        r->time_ns += 1000000;
+        break;
+    case 3:
+        r->u.frame.from = side_other(r->u.frame.from);
+        break;
+    case 4:
+        f->first ^= 0x80;
+        break;
+    case 5:
+        f->form = f->form == 7 ? 16 : 7;
+        break;
+    case 6:
+        f->payload_len++;
+        break;
+    case 7:
+        f->faults ^= 1;
+        break;
+    case 8:
+        f->payload.len ^= 1;
+        break;
+    case 9:
+        f->masked ^= 1;
+        f->mask[0]++;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Whatever came before it, a record's bytes are those it has alone in a block. */
+static void a_frame_does_not_depend_on_the_one_before(void **state)
+{
+    struct capture_record r = { .type = CAPTURE_FRAME, .connection = 1 };
+    struct capture_block all, one;
+    uint8_t text[64];
+
+    memset(text, 'p', sizeof(text));
+    r.u.frame.frame = (struct capture_frame){
+        .first = 0x81, .form = 7, .payload_len = 40, .payload = bytes_make(text, 40)
+    };
+    capture_block_init(&all, ID);
+    capture_block_init(&one, ID);
+    for (unsigned i = 0; i < 500; i++) {
+        size_t from = all.bytes.len;
+
+        differ(&r, (i * 7 + i / 11) % 16);
+        text[i % 40]++;
+        if (i % 50 == 49) {
+            capture_block_clear(&all);
+            from = 0;
+        }
+        assert_int_equal(capture_encode(&all, &r, NULL), 0);
+        capture_block_deinit(&one);
+        assert_int_equal(capture_encode(&one, &r, NULL), 0);
+        assert_int_equal(all.bytes.len - from, one.bytes.len);
+        assert_memory_equal(all.bytes.at + from, one.bytes.at, one.bytes.len);
+    }
+    capture_block_deinit(&all);
+    capture_block_deinit(&one);
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_is_these_bytes),
+        cmocka_unit_test(a_frame_does_not_depend_on_the_one_before),
         cmocka_unit_test(every_type_comes_back_as_it_went),
         cmocka_unit_test(the_header_comes_back_as_it_went),
         cmocka_unit_test(a_referenced_payload_gives_the_same_bytes_as_a_copied_one),
