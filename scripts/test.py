@@ -146,6 +146,10 @@ def integration():
     return pytest("tests/integration", program=GCC / "cli/wstape")
 
 
+def conformance():
+    return pytest("tests/conformance", program=GCC / "cli/wstape")
+
+
 def sanitized():
     """The integration tests that say so, once more against the sanitizers' build."""
     return pytest(
@@ -177,6 +181,7 @@ STAGES = {
     "fuzz": (f"every fuzz target, corpus and {FUZZ_SECONDS} s", fuzz),
     "tidy": ("clang-tidy", lambda: check("scripts/check-tidy")),
     "integration": ("real sockets, crashes, full disks", integration),
+    "conformance": ("WebSocket cases, direct and through wstape", conformance),
     "sanitized": ("part of integration against ASan and UBSan", sanitized),
     "clients": ("real clients and servers", clients),
 }
@@ -187,6 +192,7 @@ NEEDS = {
     "unit": ["clang"],
     "fuzz": ["clang"],
     "integration": ["gcc"],
+    "conformance": ["gcc"],
     "sanitized": ["clang"],
     "clients": ["gcc"],
 }
