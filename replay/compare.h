@@ -7,7 +7,7 @@
 #ifndef WSTAPE_REPLAY_COMPARE_H
 #define WSTAPE_REPLAY_COMPARE_H
 
-#include "inject/path.h"
+#include "inject/walk.h"
 #include "replay/value.h"
 #include "wire/side.h"
 
@@ -43,12 +43,15 @@ struct replay_difference {
     /* JSON text of the value, or the text; `present` false: it has no such place. */
     struct bytes before, after;
     bool before_present, after_present;
+    /* In the trees of the comparison; REPLAY_NO_VALUE: none, or without path. */
+    uint32_t before_value, after_value;
 };
 
 struct replay_compare {
     const struct replay_rules *rules; /* borrowed */
-    struct replay_tree before, after; /* scratch */
-    struct buf path, marks;           /* scratch */
+    struct inject_walk ignore;        /* of the rules' paths */
+    struct replay_tree before, after; /* scratch, as all below */
+    struct buf path, marks, twins, keys;
 };
 
 void replay_compare_init(struct replay_compare *c, const struct replay_rules *rules);
@@ -63,14 +66,18 @@ enum { REPLAY_DIFFERS = 1 };
  * is only in the live one; a negative value of it ends the comparison and is returned.
  *
  * JSON against JSON: numbers by value (1 equals 1.0, exactly, any number of digits),
- * strings by characters (escapes resolved), objects whatever the order of keys, arrays
- * element by element. A container that is missing or extra is one difference. Places
- * that an --ignore path leads to (in either text) are not compared, whatever they hold
- * and whether they are there. Two strings or numbers at one place are equal when both
- * have the same volatile shape, or when the place is volatile by the tape (see
- * volatility.h). Texts of which one is not JSON: equal when the bytes are; one
- * difference without path. Likewise binary, and texts too large for a tree. Opcodes
- * that differ: one difference.
+ * strings by characters (escapes resolved), objects whatever the order of keys (members
+ * with one key pair up as they come), arrays element by element. A container that is
+ * missing or extra is one difference. Places that an --ignore path leads to (in either
+ * text) are not compared, whatever they hold and whether they are there. Two strings,
+ * or two numbers, at one place are equal when both have the same volatile shape, or
+ * when the place is volatile by the tape (see volatility.h). Texts of which one is not
+ * JSON: equal when the bytes are; one difference without path. Likewise binary, and
+ * texts too large for a tree. Opcodes that differ: one difference.
+ *
+ * With REPLAY_MATCH_EXACT all bytes count but those of ignored values; texts that hold
+ * the same values otherwise (other spaces, other order) are one difference without
+ * path. What is only in the live text comes after the rest of its container.
  */
 int replay_compare(struct replay_compare *c, enum side from, struct replay_text before,
                    struct replay_text after,
@@ -81,15 +88,27 @@ int replay_compare(struct replay_compare *c, enum side from, struct replay_text 
  * Whether the live message is of the kind that the tape has here, though it may differ
  * in detail: an answer to the tape's message is then an answer to it as well. Of the
  * same kind are
- * - two objects whose naming members are equal: top-level members called type, event,
- *   kind, op, action, method, cmd, command, msg, message_type, event_type, msg_type, or
- *   name of a procedure (see the .c for the list) that hold strings or numbers, present
- * in both or in neither; and which share a key, unless one is empty;
- * - two arrays whose first elements, if strings, are equal (["event", ...]);
+ * - two objects whose naming members are equal (or volatile in shape), present in both
+ *   or in neither, and which share a key, unless one is empty;
+ * - two arrays whose first elements, if one is a string, are equal (["event", ...]);
  * - otherwise two values of the same JSON type, two texts that are not JSON, two
- * binaries. With REPLAY_MATCH_ANY everything is. -ENOMEM.
+ *   binaries. With REPLAY_MATCH_ANY everything is. -ENOMEM.
+ * Ignored places name nothing.
  */
 int replay_compare_kind(struct replay_compare *c, struct replay_text before,
                         struct replay_text after, bool *same);
+
+/*
+ * A naming member says what a message is: a member of the outermost object that holds a
+ * string or a number, with one of these keys: type, event, kind, op, opcode, action,
+ * method, cmd, command, target, rpc, procedure, message_type, event_type, msg_type,
+ * messageType, eventType, msgType. Also msg, in objects that have none of the others.
+ */
+
+/* Whether a key (a string token) is one of these, msg aside. */
+bool replay_compare_names(struct bytes key_token);
+
+/* Whether a value is a naming member. */
+bool replay_compare_is_name(const struct replay_tree *t, uint32_t value);
 
 #endif

@@ -32,13 +32,17 @@ enum replay_shape replay_shape_of(struct bytes json);
 const char *replay_shape_name(enum replay_shape s);
 
 /*
- * Paths found on a tape, by side. From every two sessions with the same path of which
- * message n has the same kind (replay_compare_kind): strings without white space, and
- * numbers, that differ at one place; never a naming member. At most
- * REPLAY_VOLATILE_MAX paths, found in the first REPLAY_VOLATILE_LOOK messages of a
- * session.
+ * Paths found on a tape, by side; an index in them stands for all. Every session is
+ * compared with the first one of the same path, and with the one before it: where
+ * message n of both has the same kind (replay_compare_kind), strings and numbers that
+ * differ at one place make it volatile; never a naming member, and no place where
+ * strings with white space differ: those are texts that somebody wrote.
  */
-enum { REPLAY_VOLATILE_MAX = 1024, REPLAY_VOLATILE_LOOK = 1000 };
+enum {
+    REPLAY_VOLATILE_MAX = 1024,    /* paths of a side; later ones are not kept */
+    REPLAY_VOLATILE_LOOK = 1000,   /* messages of a session that are looked at */
+    REPLAY_VOLATILE_SESSIONS = 64, /* sessions of a path that are looked at */
+};
 
 struct replay_volatility;
 
@@ -54,8 +58,8 @@ int replay_volatility_has(const struct replay_volatility *v, enum side from,
                           struct buf *scratch, bool *has);
 
 /* For -v: every volatile path of the tape, with why: "$.timestamp" and "ISO time", or
- * "differs between sessions". By side, then path; also those found by shape in `s`. A
- * negative value of `tell` ends it. -ENOMEM. */
+ * "differs between sessions". By side, then path; also those found by shape in `s`. `v`
+ * may be NULL. A negative value of `tell` ends it and is returned. -ENOMEM. */
 int replay_volatility_list(const struct replay_volatility *v,
                            const struct replay_script *s,
                            int (*tell)(void *owner, enum side from, struct bytes path,
