@@ -8,12 +8,20 @@
  *
  * What is a link: the value as a whole JSON scalar, of either type (7 and "7"),
  * anywhere when it is distinctive (a string of 4 bytes or more, a number of 5 digits or
- * more), else only under the same key; and inside longer strings at word borders when
- * it is distinctive, or, for a text of several words, wherever it stands. Texts that
- * are not JSON are one string. Never a source: naming members (replay_compare_kind),
- * literals, empty strings, numbers under 10 inside strings, values over
- * REPLAY_LIVE_VALUE_MAX. The latest source before the carrier wins. Binary messages
- * have no links.
+ * more), else only under the same key, or at the same place of an array; a distinctive
+ * one also inside longer strings, from the border of a word to the border of a word
+ * (letters, digits, _ and -; scripts without blanks have none, and it may stand
+ * anywhere), the longest first; and as a whole key, when that has a digit and 8 bytes.
+ * Texts that are not JSON are one string; JSON too large for a tree has no links.
+ *
+ * Never a source: naming members (replay_compare_names at the top, `type` and `kind`
+ * deeper), the first element of a message that is an array, literals, empty strings,
+ * values over REPLAY_LIVE_VALUE_MAX. The latest source before the carrier wins, in one
+ * message the one under the carrier's key; while the live peer has not said it, an
+ * earlier one of the same value. Binary messages have no links.
+ *
+ * A live value takes the type that it has in the live message, but where a string was
+ * repeated as a number or a number as a string: there the carrier's, if it can be.
  */
 #ifndef WSTAPE_REPLAY_LIVE_H
 #define WSTAPE_REPLAY_LIVE_H
@@ -27,7 +35,10 @@ enum {
     REPLAY_LIVE_VALUE_MAX = 64 * 1024, /* bytes of one value */
     REPLAY_LIVE_SOURCES_MAX = 1
                               << 20, /* of one connection; later ones are not linked */
-    REPLAY_LIVE_PHRASES = 64, /* latest texts of several words looked for in strings */
+    REPLAY_LIVE_PHRASES = 64, /* latest texts that begin alike, looked for in strings */
+    REPLAY_LIVE_BACK = 256,   /* sources of a value that are asked for what was said */
+    REPLAY_LIVE_GROWTH_MAX = 64 * 1024 * 1024, /* bytes that a message may grow by; then
+                                                  the rest stays as recorded */
 };
 
 /* Links of one recorded connection, from one side to the other. */
@@ -61,7 +72,8 @@ struct replay_live *replay_live_new(const struct replay_links *l);
 void replay_live_free(struct replay_live *v); /* takes NULL */
 
 /* The live message that stands for message `index` of the recorded connection. Places
- * that it lacks, or that hold a container, teach nothing. -ENOMEM. */
+ * that it lacks, or that hold a container, a literal or a value over
+ * REPLAY_LIVE_VALUE_MAX, teach nothing. -ENOMEM. */
 int replay_live_learn(struct replay_live *v, uint32_t index, struct bytes payload);
 
 /* The payload of recorded message `index` with the live values in place: `*out` points

@@ -1,0 +1,367 @@
+#include "replay/live_values.h"
+
+#include "base/alloc.h"
+#include "base/crc32c.h"
+#include "replay/live.h"
+
+#include <errno.h>
+
+/* ---- words ---- */
+
+/* ASCII letters, digits, _ and -, and letters of the scripts that part words by blanks:
+ * U+00C0 to U+1FFF, by their first byte in UTF-8. */
+static bool begins_word(uint8_t byte)
+{
+    uint8_t lower = byte | 0x20;
+
+    return (byte >= '0' && byte <= '9') || (lower >= 'a' && lower <= 'z') ||
+           byte == '_' || byte == '-' || (byte >= 0xc3 && byte <= 0xe1);
+}
+
+/* After the character at `at`. */
+static size_t past(struct bytes text, size_t at)
+{
+    at++;
+    while (at < text.len && (text.at[at] & 0xc0) == 0x80) {
+        at++;
+    }
+    return at;
+}
+
+static size_t word_end(struct bytes text, size_t at)
+{
+    while (at < text.len && begins_word(text.at[at])) {
+        at = text.at[at] < 0x80 ? at + 1 : past(text, at);
+    }
+    return at;
+}
+
+static size_t word_begin(struct bytes text, size_t at)
+{
+    while (at < text.len && !begins_word(text.at[at])) {
+        at = past(text, at);
+    }
+    return at;
+}
+
+static bool ends_in_word(struct bytes text)
+{
+    size_t at = text.len;
+
+    while (at > 0 && (text.at[at - 1] & 0xc0) == 0x80) {
+        at--;
+    }
+    return at > 0 && begins_word(text.at[at - 1]);
+}
+
+static struct bytes part(struct bytes text, size_t from, size_t to)
+{
+    return bytes_make(text.at + from, to - from);
+}
+
+/* ---- slots ---- */
+
+static uint32_t home(uint32_t hash, uint32_t mask)
+{
+    return (uint32_t)(((uint64_t)hash * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & mask;
+}
+
+static uint32_t hash_of(struct bytes text, uint32_t key)
+{
+    return crc32c(key, text);
+}
+
+/* The value in this slot is the one, or the slot is free. */
+typedef bool fits(const struct replay_live_value *at, uint32_t hash, uint32_t key,
+                  struct bytes text);
+
+static bool fits_whole(const struct replay_live_value *at, uint32_t hash, uint32_t key,
+                       struct bytes text)
+{
+    return at->hash == hash && at->key == key && bytes_equal(at->text, text);
+}
+
+/* Hash and number of words are enough: the text is compared later. */
+static bool fits_core(const struct replay_live_value *at, uint32_t hash, uint32_t words,
+                      struct bytes text)
+{
+    (void)text;
+    return at->core_hash == hash && at->core_words == words;
+}
+
+static uint32_t *slot_of(struct replay_live_values *v,
+                         const struct replay_live_slots *s, uint32_t hash, uint32_t key,
+                         struct bytes text)
+{
+    fits *fit = s == &v->whole ? fits_whole : fits_core;
+    uint32_t i = home(hash, s->mask);
+
+    while (s->at[i] != REPLAY_NO_LIVE && !fit(&v->at[s->at[i]], hash, key, text)) {
+        i = (i + 1) & s->mask;
+        v->work++;
+    }
+    return &s->at[i];
+}
+
+/* Only values that differ are in the slots of one table, so a free one will do. */
+static void move_in(struct replay_live_slots *s, uint32_t hash, uint32_t index)
+{
+    uint32_t i = home(hash, s->mask);
+
+    while (s->at[i] != REPLAY_NO_LIVE) {
+        i = (i + 1) & s->mask;
+    }
+    s->at[i] = index;
+}
+
+/* Room for one more. */
+static int widen(struct replay_live_values *v, struct replay_live_slots *s)
+{
+    uint32_t count = s->at == NULL ? 0 : s->mask + 1;
+    struct replay_live_slots wide = { .used = s->used };
+
+    if ((s->used + 1) * 2 <= count) {
+        return 0;
+    }
+    wide.mask = count == 0 ? 63 : count * 2 - 1;
+    wide.at = alloc_get(((size_t)wide.mask + 1) * sizeof(*wide.at));
+    if (wide.at == NULL) {
+        return -ENOMEM;
+    }
+    memset(wide.at, 0xff, ((size_t)wide.mask + 1) * sizeof(*wide.at));
+    for (uint32_t i = 0; i < count; i++) {
+        if (s->at[i] != REPLAY_NO_LIVE) {
+            const struct replay_live_value *at = &v->at[s->at[i]];
+
+            move_in(&wide, s == &v->whole ? at->hash : at->core_hash, s->at[i]);
+        }
+    }
+    alloc_free(s->at);
+    *s = wide;
+    return 0;
+}
+
+/* ---- putting ---- */
+
+static void find_core(struct replay_live_value *value)
+{
+    struct bytes text = value->text;
+    size_t from = word_begin(text, 0), to = from, end;
+
+    value->core_words = 0;
+    for (size_t at = from; at < text.len && value->core_words < REPLAY_LIVE_WORDS;) {
+        to = word_end(text, at);
+        value->core_words++;
+        at = word_begin(text, to);
+    }
+    if (value->core_words == 0) {
+        for (from = 0; from < text.len && text.at[from] < 0x80;) {
+            from++;
+        }
+        end = from + REPLAY_LIVE_SIGNS;
+        to = end <= text.len ? end : from;
+    }
+    value->core_from = (uint32_t)from;
+    value->core_hash = crc32c(0, part(text, from, to));
+}
+
+/* Whether there is anything to find it by. */
+static bool has_core(const struct replay_live_value *value)
+{
+    return value->key == 0 && value->text.len >= REPLAY_LIVE_INSIDE &&
+           (value->core_words > 0 ||
+            value->core_from + REPLAY_LIVE_SIGNS <= value->text.len);
+}
+
+/* Needs room in the slots. */
+static void put_core(struct replay_live_values *v, uint32_t index)
+{
+    struct replay_live_value *value = &v->at[index];
+    uint32_t *slot;
+
+    find_core(value);
+    if (!has_core(value)) {
+        return;
+    }
+    value->ends_in_word = ends_in_word(value->text);
+    slot = slot_of(v, &v->core, value->core_hash, value->core_words, value->text);
+    v->core.used += *slot == REPLAY_NO_LIVE;
+    value->alike = *slot;
+    *slot = index; /* the latest first */
+    v->words |= 1U << value->core_words;
+}
+
+static int make_room(struct replay_live_values *v)
+{
+    int r = widen(v, &v->whole);
+
+    if (r == 0) {
+        r = widen(v, &v->core);
+    }
+    if (r == 0 && v->count == v->cap) {
+        uint32_t cap = v->cap == 0 ? 32 : v->cap * 2;
+        struct replay_live_value *at = alloc_resize(v->at, cap * sizeof(*at));
+
+        if (at == NULL) {
+            return -ENOMEM;
+        }
+        v->at = at;
+        v->cap = cap;
+    }
+    return r;
+}
+
+static int add(struct replay_live_values *v, const struct replay_live_value *made,
+               bool copies)
+{
+    struct bytes text = made->text;
+    char *copy = copies ? alloc_text(text.at, text.len) : NULL;
+
+    if (copies && copy == NULL) {
+        return -ENOMEM;
+    }
+    v->at[v->count] = *made;
+    v->at[v->count].copy = copy;
+    v->at[v->count].text = copies ? bytes_make(copy, text.len) : text;
+    *slot_of(v, &v->whole, made->hash, made->key, text) = v->count;
+    v->whole.used++;
+    put_core(v, v->count++);
+    return 0;
+}
+
+int replay_live_values_put(struct replay_live_values *v, struct bytes text,
+                           uint32_t key, bool copies, uint32_t *index)
+{
+    struct replay_live_value made = {
+        .text = text,
+        .key = key,
+        .hash = hash_of(text, key),
+        .alike = REPLAY_NO_LIVE,
+        .last = REPLAY_NO_LIVE,
+    };
+    int r = make_room(v);
+    uint32_t slot;
+
+    if (r < 0) {
+        return r;
+    }
+    slot = *slot_of(v, &v->whole, made.hash, key, text);
+    if (slot == REPLAY_NO_LIVE) {
+        slot = v->count;
+        r = add(v, &made, copies);
+        if (r < 0) {
+            return r;
+        }
+    }
+    *index = slot;
+    return 0;
+}
+
+void replay_live_values_deinit(struct replay_live_values *v)
+{
+    for (uint32_t i = 0; i < v->count; i++) {
+        alloc_free(v->at[i].copy);
+    }
+    alloc_free(v->at);
+    alloc_free(v->whole.at);
+    alloc_free(v->core.at);
+    *v = (struct replay_live_values){ 0 };
+}
+
+/* ---- finding ---- */
+
+uint32_t replay_live_values_find(struct replay_live_values *v, struct bytes text,
+                                 uint32_t key)
+{
+    return v->count == 0 ? REPLAY_NO_LIVE
+                         : *slot_of(v, &v->whole, hash_of(text, key), key, text);
+}
+
+/* A search in one text. */
+struct search {
+    struct replay_live_values *values;
+    struct bytes text;
+    size_t least; /* nothing begins before it */
+    struct replay_live_found best;
+};
+
+/* Whether the value stands where its core is found at `at`. */
+static bool stands(const struct search *s, const struct replay_live_value *value,
+                   size_t at)
+{
+    size_t from = at - value->core_from, to = from + value->text.len;
+
+    if (at < s->least + value->core_from || to > s->text.len) {
+        return false;
+    }
+    return memcmp(s->text.at + from, value->text.at, value->text.len) == 0 &&
+           !(value->ends_in_word && to < s->text.len && begins_word(s->text.at[to]));
+}
+
+static void try_core(struct search *s, size_t at, uint32_t hash, uint32_t words)
+{
+    struct replay_live_values *v = s->values;
+    uint32_t index = *slot_of(v, &v->core, hash, words, s->text);
+
+    for (unsigned n = 0; index != REPLAY_NO_LIVE && n < REPLAY_LIVE_PHRASES; n++) {
+        const struct replay_live_value *value = &v->at[index];
+
+        v->work++;
+        if (value->text.len > s->best.to - s->best.from && stands(s, value, at)) {
+            s->best.from = at - value->core_from;
+            s->best.to = s->best.from + value->text.len;
+            s->best.value = index;
+        }
+        index = value->alike;
+    }
+}
+
+/* Cores that begin with the word at `at`, as long as there are longer ones. */
+static void try_words(struct search *s, size_t at)
+{
+    uint32_t hash = 0, known = s->values->words;
+    size_t done = at, begin = at;
+
+    for (unsigned words = 1; begin < s->text.len && known >> words != 0; words++) {
+        size_t end = word_end(s->text, begin);
+
+        hash = crc32c(hash, part(s->text, done, end));
+        done = end;
+        s->values->work++;
+        if ((known >> words & 1) != 0) {
+            try_core(s, at, hash, words);
+        }
+        begin = known >> words > 1 ? word_begin(s->text, end) : end;
+    }
+}
+
+static void try_signs(struct search *s, size_t at)
+{
+    if ((s->values->words & 1) == 0 || s->text.len - at < REPLAY_LIVE_SIGNS) {
+        return;
+    }
+    s->values->work++;
+    try_core(s, at, crc32c(0, part(s->text, at, at + REPLAY_LIVE_SIGNS)), 0);
+}
+
+bool replay_live_values_next(struct replay_live_values *v, struct bytes text,
+                             size_t from, struct replay_live_found *out)
+{
+    struct search s = { .values = v, .text = text, .least = from };
+
+    for (size_t at = from; v->words != 0 && at < text.len;) {
+        bool word = begins_word(text.at[at]);
+
+        if (word) {
+            try_words(&s, at);
+        } else if (text.at[at] >= 0x80) {
+            try_signs(&s, at);
+        }
+        if (s.best.to > 0) {
+            *out = s.best;
+            return true;
+        }
+        at = word ? word_end(text, at) : past(text, at);
+    }
+    return false;
+}
