@@ -12,10 +12,13 @@
  * U+00C0 to U+1FFF, by their first byte in UTF-8. */
 static bool begins_word(uint8_t byte)
 {
-    uint8_t lower = byte | 0x20;
+    static const uint64_t bits[4] = {
+        UINT64_C(0x03ff200000000000),    /* - 0..9 */
+        UINT64_C(0x07fffffe87fffffe),    /* A..Z _ a..z */
+        0, UINT64_C(0x00000003fffffff8), /* c3..e1 */
+    };
 
-    return (byte >= '0' && byte <= '9') || (lower >= 'a' && lower <= 'z') ||
-           byte == '_' || byte == '-' || (byte >= 0xc3 && byte <= 0xe1);
+    return (bits[byte >> 6] >> (byte & 63) & 1) != 0;
 }
 
 /* After the character at `at`. */
@@ -71,51 +74,53 @@ static uint32_t hash_of(struct bytes text, uint32_t key)
     return crc32c(key, text);
 }
 
-/* The value in this slot is the one, or the slot is free. */
-typedef bool fits(const struct replay_live_value *at, uint32_t hash, uint32_t key,
-                  struct bytes text);
-
-static bool fits_whole(const struct replay_live_value *at, uint32_t hash, uint32_t key,
-                       struct bytes text)
+/* The slot of a whole value, or the free one where it belongs. */
+static struct replay_live_slot *whole_slot(struct replay_live_values *v, uint32_t hash,
+                                           uint32_t key, struct bytes text)
 {
-    return at->hash == hash && at->key == key && bytes_equal(at->text, text);
-}
+    struct replay_live_slot *slots = v->whole.at;
+    uint32_t i = home(hash, v->whole.mask);
 
-/* Hash and number of words are enough: the text is compared later. */
-static bool fits_core(const struct replay_live_value *at, uint32_t hash, uint32_t words,
-                      struct bytes text)
-{
-    (void)text;
-    return at->core_hash == hash && at->core_words == words;
-}
+    for (; slots[i].index != REPLAY_NO_LIVE; i = (i + 1) & v->whole.mask) {
+        const struct replay_live_value *at = &v->at[slots[i].index];
 
-static uint32_t *slot_of(struct replay_live_values *v,
-                         const struct replay_live_slots *s, uint32_t hash, uint32_t key,
-                         struct bytes text)
-{
-    fits *fit = s == &v->whole ? fits_whole : fits_core;
-    uint32_t i = home(hash, s->mask);
-
-    while (s->at[i] != REPLAY_NO_LIVE && !fit(&v->at[s->at[i]], hash, key, text)) {
-        i = (i + 1) & s->mask;
         v->work++;
+        if (slots[i].hash == hash && at->key == key && bytes_equal(at->text, text)) {
+            break;
+        }
     }
-    return &s->at[i];
+    return &slots[i];
+}
+
+/* Of a core. Hash and number of words are enough: the text is compared later. */
+static struct replay_live_slot *core_slot(struct replay_live_values *v, uint32_t hash,
+                                          uint32_t words)
+{
+    struct replay_live_slot *slots = v->core.at;
+    uint32_t i = home(hash, v->core.mask);
+
+    for (; slots[i].index != REPLAY_NO_LIVE; i = (i + 1) & v->core.mask) {
+        v->work++;
+        if (slots[i].hash == hash && v->at[slots[i].index].core_words == words) {
+            break;
+        }
+    }
+    return &slots[i];
 }
 
 /* Only values that differ are in the slots of one table, so a free one will do. */
-static void move_in(struct replay_live_slots *s, uint32_t hash, uint32_t index)
+static void move_in(struct replay_live_slots *s, struct replay_live_slot slot)
 {
-    uint32_t i = home(hash, s->mask);
+    uint32_t i = home(slot.hash, s->mask);
 
-    while (s->at[i] != REPLAY_NO_LIVE) {
+    while (s->at[i].index != REPLAY_NO_LIVE) {
         i = (i + 1) & s->mask;
     }
-    s->at[i] = index;
+    s->at[i] = slot;
 }
 
 /* Room for one more. */
-static int widen(struct replay_live_values *v, struct replay_live_slots *s)
+static int widen(struct replay_live_slots *s)
 {
     uint32_t count = s->at == NULL ? 0 : s->mask + 1;
     struct replay_live_slots wide = { .used = s->used };
@@ -130,15 +135,32 @@ static int widen(struct replay_live_values *v, struct replay_live_slots *s)
     }
     memset(wide.at, 0xff, ((size_t)wide.mask + 1) * sizeof(*wide.at));
     for (uint32_t i = 0; i < count; i++) {
-        if (s->at[i] != REPLAY_NO_LIVE) {
-            const struct replay_live_value *at = &v->at[s->at[i]];
-
-            move_in(&wide, s == &v->whole ? at->hash : at->core_hash, s->at[i]);
+        if (s->at[i].index != REPLAY_NO_LIVE) {
+            move_in(&wide, s->at[i]);
         }
     }
     alloc_free(s->at);
     *s = wide;
     return 0;
+}
+
+/* ---- words that longer cores begin with ---- */
+
+static bool may_go_on(const struct replay_live_values *v, uint32_t first_hash)
+{
+    uint32_t bit = home(first_hash, REPLAY_LIVE_BEGINS - 1);
+
+    return (v->begins[bit / 64] >> (bit % 64) & 1) != 0;
+}
+
+static void note_beginning(struct replay_live_values *v,
+                           const struct replay_live_value *value)
+{
+    size_t end = word_end(value->text, value->core_from);
+    uint32_t hash = crc32c(0, part(value->text, value->core_from, end));
+    uint32_t bit = home(hash, REPLAY_LIVE_BEGINS - 1);
+
+    v->begins[bit / 64] |= UINT64_C(1) << (bit % 64);
 }
 
 /* ---- putting ---- */
@@ -177,26 +199,29 @@ static bool has_core(const struct replay_live_value *value)
 static void put_core(struct replay_live_values *v, uint32_t index)
 {
     struct replay_live_value *value = &v->at[index];
-    uint32_t *slot;
+    struct replay_live_slot *slot;
 
     find_core(value);
     if (!has_core(value)) {
         return;
     }
     value->ends_in_word = ends_in_word(value->text);
-    slot = slot_of(v, &v->core, value->core_hash, value->core_words, value->text);
-    v->core.used += *slot == REPLAY_NO_LIVE;
-    value->alike = *slot;
-    *slot = index; /* the latest first */
+    slot = core_slot(v, value->core_hash, value->core_words);
+    v->core.used += slot->index == REPLAY_NO_LIVE;
+    value->alike = slot->index;
+    *slot = (struct replay_live_slot){ index, value->core_hash }; /* the latest first */
     v->words |= 1U << value->core_words;
+    if (value->core_words > 1) {
+        note_beginning(v, value);
+    }
 }
 
 static int make_room(struct replay_live_values *v)
 {
-    int r = widen(v, &v->whole);
+    int r = widen(&v->whole);
 
     if (r == 0) {
-        r = widen(v, &v->core);
+        r = widen(&v->core);
     }
     if (r == 0 && v->count == v->cap) {
         uint32_t cap = v->cap == 0 ? 32 : v->cap * 2;
@@ -223,7 +248,8 @@ static int add(struct replay_live_values *v, const struct replay_live_value *mad
     v->at[v->count] = *made;
     v->at[v->count].copy = copy;
     v->at[v->count].text = copies ? bytes_make(copy, text.len) : text;
-    *slot_of(v, &v->whole, made->hash, made->key, text) = v->count;
+    *whole_slot(v, made->hash, made->key, text) =
+        (struct replay_live_slot){ v->count, made->hash };
     v->whole.used++;
     put_core(v, v->count++);
     return 0;
@@ -245,7 +271,7 @@ int replay_live_values_put(struct replay_live_values *v, struct bytes text,
     if (r < 0) {
         return r;
     }
-    slot = *slot_of(v, &v->whole, made.hash, key, text);
+    slot = whole_slot(v, made.hash, key, text)->index;
     if (slot == REPLAY_NO_LIVE) {
         slot = v->count;
         r = add(v, &made, copies);
@@ -274,7 +300,7 @@ uint32_t replay_live_values_find(struct replay_live_values *v, struct bytes text
                                  uint32_t key)
 {
     return v->count == 0 ? REPLAY_NO_LIVE
-                         : *slot_of(v, &v->whole, hash_of(text, key), key, text);
+                         : whole_slot(v, hash_of(text, key), key, text)->index;
 }
 
 /* A search in one text. */
@@ -301,7 +327,7 @@ static bool stands(const struct search *s, const struct replay_live_value *value
 static void try_core(struct search *s, size_t at, uint32_t hash, uint32_t words)
 {
     struct replay_live_values *v = s->values;
-    uint32_t index = *slot_of(v, &v->core, hash, words, s->text);
+    uint32_t index = core_slot(v, hash, words)->index;
 
     for (unsigned n = 0; index != REPLAY_NO_LIVE && n < REPLAY_LIVE_PHRASES; n++) {
         const struct replay_live_value *value = &v->at[index];
@@ -330,6 +356,9 @@ static void try_words(struct search *s, size_t at)
         s->values->work++;
         if ((known >> words & 1) != 0) {
             try_core(s, at, hash, words);
+        }
+        if (words == 1 && !may_go_on(s->values, hash)) {
+            return;
         }
         begin = known >> words > 1 ? word_begin(s->text, end) : end;
     }

@@ -14,8 +14,9 @@
 #include "base/bytes.h"
 
 enum {
-    REPLAY_LIVE_WORDS = 8,  /* of a core */
-    REPLAY_LIVE_SIGNS = 4,  /* bytes of a core without words */
+    REPLAY_LIVE_WORDS = 8, /* of a core */
+    REPLAY_LIVE_SIGNS = 4, /* bytes of a core without words */
+    REPLAY_LIVE_BEGINS = 1 << 15,
     REPLAY_LIVE_INSIDE = 4, /* bytes of the shortest value that may stand inside */
 };
 
@@ -35,8 +36,13 @@ struct replay_live_value {
     uint32_t renumbered; /* for the owner */
 };
 
+struct replay_live_slot {
+    uint32_t index; /* of a value, or NO_LIVE */
+    uint32_t hash;
+};
+
 struct replay_live_slots {
-    uint32_t *at; /* open addressing: indexes of values */
+    struct replay_live_slot *at; /* open addressing */
     uint32_t used, mask;
 };
 
@@ -46,7 +52,9 @@ struct replay_live_values {
     uint32_t count, cap;
     struct replay_live_slots whole, core;
     uint32_t words; /* bit n: there are cores of n words; bit 0: of none */
-    uint64_t work;  /* places and values looked at, for tests */
+    /* Bits by hash: words that cores of several words begin with, and maybe others. */
+    uint64_t begins[REPLAY_LIVE_BEGINS / 64];
+    uint64_t work; /* places and values looked at, for tests */
 };
 
 void replay_live_values_deinit(struct replay_live_values *v);
