@@ -16,34 +16,42 @@ enum replay_event_kind {
     REPLAY_EVENT_CHOSEN, /* `connection` is answered from `recorded`; text: the target
                           */
     REPLAY_EVENT_SUBSTITUTED,   /* -v: in message `message`, `count` places */
-    REPLAY_EVENT_NOTE,          /* text: something worth knowing */
-    REPLAY_EVENT_OVER,          /* the connection is done; `count`: messages got,
-                                   `expected`: of these on the tape */
+    REPLAY_EVENT_NOTE,          /* text: something worth knowing; of message `message`
+                                   unless that is 0 */
+    REPLAY_EVENT_OVER,          /* the connection is done; `count`: messages got (of
+                                   HTTP: exchanges), `expected`: of these on the tape */
     REPLAY_EVENT_RESPONSE_TIME, /* client role: `time_ns` live, `recorded_ns` then, from
                                    the last thing the client said to the first answer */
 
     /* What differs. `message`: number in its direction; of HTTP: the exchange's. */
-    REPLAY_EVENT_DIFFERENCE, /* at `path`, `before` on the tape, `after` live */
+    REPLAY_EVENT_DIFFERENCE, /* at `path`, `before` on the tape, `after` live; without a
+                                path, of the message or body as a whole; `message` 0:
+                                of what text says, from byte `count` on */
     REPLAY_EVENT_UNEXPECTED, /* another kind of message than the tape has: `before` is
                                 the tape's, `after` the live one; nothing answers it */
-    REPLAY_EVENT_MISSING,    /* `before` did not come */
+    REPLAY_EVENT_MISSING, /* `before` did not come; of HTTP: no answer did, text: why */
     REPLAY_EVENT_EXTRA,   /* `after` came: the tape has no such message; `message`: the
-                             last one of the tape before it, 0: none */
+                             last one of the tape before it, 0: none. Backend role:
+                             `count` is its own number, `expected` how many the tape has
+                           */
     REPLAY_EVENT_ORDER,   /* message `message` came before message `other` */
-    REPLAY_EVENT_STATUS,  /* an HTTP answer's status, or a handshake's */
+    REPLAY_EVENT_STATUS,  /* an HTTP answer's status, or (not is_http) a handshake's:
+                             `before` and `after` are its digits, text: the start of
+                             the live answer's body */
     REPLAY_EVENT_FIELD,   /* handshake: a field (`path`: its name) */
     REPLAY_EVENT_END,     /* the end: `before`, `after` in words */
     REPLAY_EVENT_UNKNOWN, /* text: method and target that the tape does not have */
     REPLAY_EVENT_EXHAUSTED, /* text: target; --when-exhausted refuse */
-    REPLAY_EVENT_BROKEN,  /* the peer broke the protocol, or cannot be reached: text */
-    REPLAY_EVENT_TIMEOUT, /* client role: waited `time_ns` in vain; `before`: for what
-                           */
+    REPLAY_EVENT_BROKEN,    /* the peer broke the protocol, or cannot be reached: text;
+                               with message `message` unless that is 0 */
+    REPLAY_EVENT_TIMEOUT,   /* client role: waited `time_ns` in vain; for message
+                               `message`, `before`, or, without one, for what text says */
 
     /* What is awaited. */
     REPLAY_EVENT_WAITS, /* message `message` of the live side is due: `before`; empty:
                            its close frame, or end, which `text` says */
     REPLAY_EVENT_EARLY, /* the live side ended although `before`, message `message`, and
-                           `count` in all were to come */
+                           `count` in all were to come; 0: what `text` says was */
 };
 
 struct replay_event {
@@ -61,6 +69,9 @@ struct replay_event {
     bool before_present, after_present, is_binary;
     struct bytes target, text;
 };
+
+/* "difference", "response_time". */
+const char *replay_event_name(enum replay_event_kind kind);
 
 /* True for DIFFERENCE to TIMEOUT, and EARLY. */
 bool replay_event_is_mismatch(const struct replay_event *e);

@@ -14,15 +14,23 @@
 
 enum {
     REPLAY_REPORT_TEXT = 200,      /* bytes of one value in a line */
+    REPLAY_REPORT_WORDS = 1000,    /* bytes of a note, or of why something broke */
+    REPLAY_REPORT_JSON = 64 << 10, /* bytes of one value in a JSON object; a longer one
+                                      is a string of so many bytes, and "cut": true */
     REPLAY_REPORT_KEPT = 1000,     /* mismatches listed at the end */
     REPLAY_REPORT_TIMES = 1 << 20, /* response times kept for percentiles; then every
                                       second one, and so on */
+    REPLAY_REPORT_CASES = 1 << 16, /* connections (and copies) told apart; the events
+                                      of further ones are counted as one */
+    REPLAY_REPORT_LISTED = 20,     /* connections, and requests, in the summary */
 };
 
 struct replay_report;
 
-/* NULL when memory is out. `live` as in replay_stage. */
-struct replay_report *replay_report_new(enum side live, uint32_t copies);
+/* NULL when memory is out. `live` as in replay_stage. `script` is borrowed: as client,
+ * lines name the connection when it has several that say anything. */
+struct replay_report *replay_report_new(const struct replay_script *script,
+                                        enum side live, uint32_t copies);
 void replay_report_free(struct replay_report *r); /* takes NULL */
 
 /* Count it, keep it. -ENOMEM. */
@@ -30,11 +38,16 @@ int replay_report_take(struct replay_report *r, const struct replay_event *e);
 
 /* Append the event's line, without a newline: `message 7 $.results[0].score: 0.91 →
  * 0.87`, behind `connection 2 ` (always in the backend role; as client when the tape
- * has several) and `copy 3 `. Nothing for those that have none. -ENOMEM. */
+ * has several) and `copy 3 ` (when there are several). CHOSEN, SUBSTITUTED and OVER are
+ * for -v; RESPONSE_TIME has no line. -ENOMEM leaves part of it. */
 int replay_report_put_line(const struct replay_report *r, const struct replay_event *e,
                            struct buf *out);
 
-/* Append it as one JSON object. -ENOMEM. */
+/* Append it as one JSON object without a newline: {"record":"difference",
+ * "connection":1,"message":7,"path":"$.results[0].score","before":0.91,"after":0.87}.
+ * What is JSON is given as JSON (white space taken out), other text as a string,
+ * binary as "before_base64"; what was not there has no member. -ENOMEM leaves part of
+ * it. */
 int replay_report_put_json(const struct replay_report *r, const struct replay_event *e,
                            struct buf *out);
 
