@@ -70,27 +70,25 @@ static int decoded(struct bytes token, struct buf *scratch, struct bytes *out)
 /* Of the member that the value is in, and where it is in its arrays. Never 0. */
 static int key_of(struct replay_live_builder *b, uint32_t n, uint32_t *out)
 {
-    const struct replay_tree *t = &b->tree;
+    const struct replay_value *at = &b->tree.at[n];
     uint32_t hash = KEY_OF_ROOT;
-    struct bytes name;
+    struct bytes name = { 0 };
+    int r = 0;
 
-    for (int i = 0; i < LEVELS && t->at[n].parent != REPLAY_NO_VALUE; i++) {
-        struct bytes key = replay_value_key(t, n);
-
-        if (key.len > 0) {
-            int r = decoded(key, &b->key, &name);
-
-            if (r < 0) {
-                return r;
-            }
-            hash = crc32c(hash, name);
+    for (int i = 0; i < LEVELS; i++) {
+        if (at->parent == REPLAY_NO_VALUE || at->key_to > at->key_from) {
             break;
         }
-        hash = hash * 31 + t->at[n].index + 1;
-        n = t->at[n].parent;
+        hash = hash * 31 + at->index + 1;
+        at = &b->tree.at[at->parent];
     }
+    if (at->key_to > at->key_from) {
+        r = decoded(replay_value_key(&b->tree, (uint32_t)(at - b->tree.at)), &b->key,
+                    &name);
+    }
+    hash = crc32c(hash, name);
     *out = hash == 0 ? KEY_OF_ROOT : hash;
-    return 0;
+    return r;
 }
 
 static bool is_scalar(const struct replay_value *v)

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "wire/frame.h"
 
+#include <assert.h>
 #include <errno.h>
 
 static int read_message(struct replay_live_builder *b, uint32_t message)
@@ -28,6 +29,7 @@ static int keep_texts(struct replay_live_builder *b)
 {
     struct replay_links *l = b->l;
 
+    assert(b->values.at != NULL && l->sources != NULL);
     for (uint32_t i = 0; i < b->values.count; i++) {
         b->values.at[i].renumbered = REPLAY_NO_LIVE;
     }
@@ -66,6 +68,7 @@ static int keep_sources(struct replay_live_builder *b)
     if (moved == NULL) {
         return -ENOMEM;
     }
+    assert(b->values.at != NULL && l->sources != NULL);
     for (uint32_t i = 0; i < l->source_count; i++) {
         struct replay_live_source s = l->sources[i];
 

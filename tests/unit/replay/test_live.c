@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "replay/live_state.h"
+#include "replay/stage.h"
 #include "wire/frame.h"
 
 #include <errno.h>
@@ -759,6 +760,80 @@ static void work_grows_with_the_tape_alone(void **state)
     }
 }
 
+/* ---- the stage, which keeps links ---- */
+
+static void the_stage_works_links_out_once(void **state)
+{
+    struct replay_options options = { .substitute = true };
+    struct replay_rules rules = { .match = REPLAY_MATCH_JSON };
+    struct replay_listener listener = { .verbose = true };
+    struct replay_connection connections[2];
+    struct replay_script script = { .connections = connections, .count = 2 };
+    const struct replay_links *first = NULL, *again = NULL, *none = NULL;
+    struct replay_stage *stage;
+    struct rig linked, unlinked;
+
+    (void)state;
+    lay_out(&linked, (const char *const[]){ "c abcd", "s abcd" }, 2);
+    lay_out(&unlinked, (const char *const[]){ "c abcd", "s efgh" }, 2);
+    connections[0] = linked.connection;
+    connections[1] = unlinked.connection;
+    assert_int_equal(
+        replay_stage_new(&script, &options, &rules, &listener, CLIENT, &stage), 0);
+    assert_int_equal(replay_stage_links(stage, 0, &first), 0);
+    assert_int_equal(replay_stage_links(stage, 0, &again), 0);
+    assert_true(replay_links_any(first));
+    assert_ptr_equal(first, again);
+    none = first;
+    assert_int_equal(replay_stage_links(stage, 1, &none), 0);
+    assert_null(none);
+    replay_stage_free(stage);
+
+    options.substitute = false;
+    assert_int_equal(
+        replay_stage_new(&script, &options, &rules, &listener, CLIENT, &stage), 0);
+    assert_int_equal(replay_stage_links(stage, 0, &again), 0);
+    assert_null(again);
+    replay_stage_free(stage);
+    replay_stage_free(NULL);
+    assert_int_equal(alloc_live(), 0);
+}
+
+static int stage_links(const struct replay_script *script)
+{
+    struct replay_options options = { .substitute = true };
+    struct replay_rules rules = { 0 };
+    struct replay_listener listener = { 0 };
+    const struct replay_links *links = NULL;
+    struct replay_stage *stage;
+    int r = replay_stage_new(script, &options, &rules, &listener, CLIENT, &stage);
+
+    if (r == 0) {
+        r = replay_stage_links(stage, 0, &links);
+        replay_stage_free(stage);
+    }
+    return r;
+}
+
+static void the_stage_survives_failed_allocations(void **state)
+{
+    bool hit = true;
+    struct rig r;
+    struct replay_script script = { .connections = &r.connection, .count = 1 };
+
+    (void)state;
+    lay_out(&r, (const char *const[]){ "c abcd", "s abcd" }, 2);
+    for (unsigned long nth = 0; hit; nth++) {
+        int result;
+
+        alloc_fail_at(nth);
+        result = stage_links(&script);
+        hit = alloc_fail_clear();
+        assert_int_equal(alloc_live(), 0);
+        assert_int_equal(result, hit ? -ENOMEM : 0);
+    }
+}
+
 /* ---- failures ---- */
 
 static int play(struct rig *r, struct buf *said)
@@ -798,7 +873,7 @@ static void survives_failed_allocations(void **state)
             (const char *const[]){
                 "c {\"a\":\"x\\ny z\",\"id\":\"req-1\"}", "c plain text here",
                 "s {\"req-1\":\"\\t x\\ny z\",\"req-12345\":[\"req-1\",\"\\u0041\"]}",
-                "c {\"a\":\"x\\ny z\",\"id\":\"" OLD_ID "\"}",
+                "c {\"a\":\"x\\ny z\",\"id\":\"6f1c2f0e-2f7e-4f6c-9a58-1f0f5a0c9b11\"}",
                 "s {\"\\u0036f1c2f0e-2f7e-4f6c-9a58-1f0f5a0c9b11\":1}",
                 "s a plain text here" },
             6);
@@ -843,6 +918,8 @@ int main(void)
         cmocka_unit_test(lists_links_with_their_paths),
         cmocka_unit_test(every_other_byte_stays),
         cmocka_unit_test(work_grows_with_the_tape_alone),
+        cmocka_unit_test(the_stage_works_links_out_once),
+        cmocka_unit_test(the_stage_survives_failed_allocations),
         cmocka_unit_test(survives_failed_allocations),
     };
 
