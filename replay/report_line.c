@@ -170,15 +170,17 @@ static void put_missing(const struct replay_event *e, struct report_words *w)
     put_before(e, w);
 }
 
+/* It comes when all of the tape's have: where no counts are told, they follow. */
 static void put_too_many(const struct replay_event *e, struct report_words *w)
 {
     uint64_t number = e->count > 0 ? e->count : e->message + 1;
+    uint64_t expected = e->expected > 0 ? e->expected : e->message;
 
     replay_words_format(w, "sent message %" PRIu64 ", but the tape has ", number);
-    if (e->expected == 0) {
+    if (expected == 0) {
         replay_words_text(w, "none: ");
     } else {
-        replay_words_format(w, "only %" PRIu64 ": ", e->expected);
+        replay_words_format(w, "only %" PRIu64 ": ", expected);
     }
     put_after(e, w);
 }

@@ -259,9 +259,11 @@ static void say_message(struct script_tape *t, uint32_t i,
     say(t, "m%" PRIu32 " %s %s #%" PRIu64, i, arrow(m->from),
         m->opcode == WIRE_OP_TEXT ? "text" : "binary", m->number);
     say(t, " %" PRIu32 "..%" PRIu32, m->step, m->last_step);
-    say(t, m->fragments == 1 ? "" : " in %" PRIu32, m->fragments);
+    if (m->fragments > 1) {
+        say(t, " in %" PRIu32, m->fragments);
+    }
     say_index(t, "next m", m->next);
-    say(t, m->compressed ? " compressed" : "");
+    say(t, "%s", m->compressed ? " compressed" : "");
     if (m->whole) {
         say_bytes(t, m->payload);
     } else {
@@ -354,7 +356,7 @@ void expect_script(struct script_tape *t, const char *lines)
     if (s->damaged > 0) {
         say(t, "damaged %" PRIu64 "\n", s->damaged);
     }
-    say(t, s->torn ? "torn\n" : "");
+    say(t, "%s", s->torn ? "torn\n" : "");
     assert_int_equal(buf_put_byte(&t->lines, '\0'), 0);
     assert_string_equal((const char *)t->lines.at, lines);
     buf_clear(&t->lines);
