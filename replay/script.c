@@ -84,7 +84,7 @@ static void reading_init(struct script_reading *b, struct replay_script *script,
 
 static void reading_deinit(struct script_reading *b)
 {
-    for (size_t i = 0; i < b->script->count; i++) {
+    for (size_t i = 0; b->strands != NULL && i < b->script->count; i++) {
         replay_script_strand_free(b->strands[i]);
     }
     alloc_free(b->strands);
@@ -123,7 +123,7 @@ static int finish(struct script_reading *b, const struct capture_item *end)
 {
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < b->script->count; i++) {
+    for (size_t i = 0; r == 0 && b->strands != NULL && i < b->script->count; i++) {
         if (b->strands[i] != NULL) {
             r = replay_script_finish(b, b->strands[i]);
         }
