@@ -284,10 +284,16 @@ async def scripted(hub, case, a, path):
 
 async def say_all(case, end, speaker):
     """a's half of a case to an end that echoes. Before the next frame its answer is
-    waited for, since what an end does with two frames at once is chance."""
-    count = 0
-    for step in [s for s in case.steps if s.side == "a"]:
+    waited for, since what an end does with two frames at once is chance; and its close
+    before a FIN, where b says one or has to answer one."""
+    count, closes = 0, False
+    for step in case.steps:
+        if step.side == "b":
+            closes = closes or step.opcode == frames.CLOSE
+            continue
         if step.act == "fin":
+            if closes or speaker.close is not None:
+                await end.until(lambda: closed(end))
             end.fin()
             return
         for piece in speaker.say(step):
