@@ -1,245 +1,44 @@
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "cli/options.h"
 #include "cli/record_options.h"
-#include "cli/recorder.h"
-#include "net/loop.h"
+#include "cli/run.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-enum { SIGNALS = 5 };
-
-/* One `wstape record` or `wstape inject`, from its options to its exit status. */
-struct run {
-    struct cli_record_options options;
-    struct net_loop *loop;
-    struct cli_recorder *recorder;
-    struct net_signal *signals[SIGNALS];
-    struct net_child *child;
-    char reason[64]; /* why it ends */
-    int signals_seen;
-    int child_status; /* as a shell would say it */
-    bool stopped;     /* the recorder has no connection left */
-};
-
-/* ---- ready ---- */
-
-/* Whole or not at all: a reader must never see half a number. */
-static int write_port_file(const struct run *run, struct err *e)
+static const char *tape_name(const struct cli_record_options *o)
 {
-    char path[4096];
-    FILE *f;
-    int r;
-
-    if (run->options.port_file == NULL) {
-        return 0;
-    }
-    snprintf(path, sizeof(path), "%s.%ld", run->options.port_file, (long)getpid());
-    f = fopen(path, "we");
-    if (f == NULL) {
-        return err_set(e, -errno, "--port-file %s: %s", run->options.port_file,
-                       strerror(errno));
-    }
-    r = fprintf(f, "%u\n", (unsigned)cli_recorder_port(run->recorder)) < 0 ? -EIO : 0;
-    if (fclose(f) != 0 || r < 0 || rename(path, run->options.port_file) != 0) {
-        r = errno == 0 ? -EIO : -errno;
-        unlink(path);
-        return err_set(e, r, "--port-file %s: %s", run->options.port_file,
-                       strerror(-r));
-    }
-    return 0;
-}
-
-static const char *tape_name(const struct run *run)
-{
-    if (run->options.config.output == NULL) {
+    if (o->config.output == NULL) {
         return "no tape";
     }
-    return strcmp(run->options.config.output, "-") == 0 ? "stdout"
-                                                        : run->options.config.output;
+    return strcmp(o->config.output, "-") == 0 ? "stdout" : o->config.output;
 }
 
-static void announce(const struct run *run)
+static void announce(void *owner, const struct cli_recorder *recorder)
 {
+    const struct cli_record_options *o = owner;
     struct buf url = { 0 };
 
-    if (cli_recorder_put_url(run->recorder, false, &url) == 0) {
+    if (cli_recorder_put_url(recorder, false, &url) == 0) {
         fprintf(stderr, "wstape: %s %.*s -> %s to %s\n",
-                run->options.config.output == NULL ? "passing" : "recording",
-                (int)url.len, (const char *)url.at, run->options.config.upstream,
-                tape_name(run));
+                o->config.output == NULL ? "passing" : "recording", (int)url.len,
+                (const char *)url.at, o->config.upstream, tape_name(o));
     }
     buf_deinit(&url);
 }
 
-/* ---- ending ---- */
-
-static void stop(struct run *run, const char *reason)
+static int summarize(void *owner, const struct cli_recorder_result *t,
+                     const char *reason)
 {
-    if (run->reason[0] == '\0') {
-        snprintf(run->reason, sizeof(run->reason), "%s", reason);
-    }
-    for (int i = 0; i < SIGNALS && run->child == NULL && run->stopped; i++) {
-        net_signal_free(run->signals[i]);
-        run->signals[i] = NULL;
-    }
-    if (!run->stopped) {
-        cli_recorder_stop(run->recorder, reason);
-    }
-}
-
-/* Both the recorder and the command are gone: nothing keeps the loop alive. */
-static void end_if_over(struct run *run)
-{
-    if (!run->stopped || run->child != NULL) {
-        return;
-    }
-    for (int i = 0; i < SIGNALS; i++) {
-        net_signal_free(run->signals[i]);
-        run->signals[i] = NULL;
-    }
-}
-
-static void recorder_stopped(void *owner)
-{
-    struct run *run = owner;
-
-    run->stopped = true;
-    end_if_over(run);
-}
-
-/* The terminal sends ^C to the command as well: once is enough. */
-static bool command_has_it(int number)
-{
-    return number == SIGINT && isatty(STDIN_FILENO) &&
-           tcgetpgrp(STDIN_FILENO) == getpgrp();
-}
-
-/* SIGHUP with a rule file reads it again, SIGUSR1 and 2 are the command's alone. */
-static bool means_no_end(struct run *run, int number)
-{
-    if (number == SIGHUP && run->options.config.faults_file != NULL) {
-        cli_recorder_reload(run->recorder);
-        return true;
-    }
-    if (number != SIGUSR1 && number != SIGUSR2) {
-        return false;
-    }
-    if (run->child != NULL) {
-        net_child_kill(run->child, number);
-    }
-    return true;
-}
-
-static void on_signal(void *owner, int number)
-{
-    struct run *run = owner;
-
-    if (means_no_end(run, number)) {
-        return;
-    }
-    run->signals_seen++;
-    if (run->child != NULL && run->signals_seen == 1) {
-        if (!command_has_it(number)) {
-            net_child_kill(run->child, number);
-        }
-        fprintf(stderr, "wstape: the command was told (SIG%s); once more kills it\n",
-                sigabbrev_np(number));
-        return; /* the command's end stops the recording */
-    }
-    if (run->child != NULL) {
-        net_child_kill(run->child, SIGKILL);
-    }
-    stop(run, number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP");
-}
-
-static void command_done(void *owner, int status, int signal)
-{
-    struct run *run = owner;
-    char reason[64];
-
-    run->child = NULL;
-    run->child_status = signal != 0 ? 128 + signal : status;
-    if (signal != 0) {
-        snprintf(reason, sizeof(reason), "command ended by signal %d", signal);
-    } else {
-        snprintf(reason, sizeof(reason), "command exited with status %d", status);
-    }
-    if (!run->stopped) {
-        stop(run, reason);
-    }
-    end_if_over(run);
-}
-
-static int start_command(struct run *run, struct err *e)
-{
-    struct buf ws = { 0 }, http = { 0 };
-    char *env[3] = { NULL, NULL, NULL };
-    int r;
-
-    if (run->options.command == NULL) {
-        return 0;
-    }
-    r = buf_put_text(&ws, "WSTAPE_URL=");
-    if (r == 0) {
-        r = cli_recorder_put_url(run->recorder, false, &ws);
-    }
-    if (r == 0) {
-        r = buf_put_text(&http, "WSTAPE_HTTP_URL=");
-    }
-    if (r == 0) {
-        r = cli_recorder_put_url(run->recorder, true, &http);
-    }
-    if (r == 0 && buf_put_byte(&ws, 0) == 0 && buf_put_byte(&http, 0) == 0) {
-        env[0] = (char *)ws.at;
-        env[1] = (char *)http.at;
-        r = net_child_start(run->loop, run->options.command, env, command_done, run,
-                            &run->child);
-    }
-    buf_deinit(&ws);
-    buf_deinit(&http);
-    return r < 0 ? err_set(e, r, "cannot start %s: %s", run->options.command[0],
-                           strerror(-r))
-                 : r;
-}
-
-static int start(struct run *run, struct err *e)
-{
-    static const int numbers[SIGNALS] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 };
-    int r = cli_recorder_new(run->loop, &run->options.config, &run->recorder, e);
-
-    if (r < 0) {
-        return r;
-    }
-    for (int i = 0; i < SIGNALS && r == 0; i++) {
-        run->signals[i] = net_signal_new(run->loop, numbers[i], on_signal, run);
-        if (run->signals[i] == NULL) {
-            r = err_set(e, -ENOMEM, "out of memory");
-        }
-    }
-    if (r == 0) {
-        announce(run);
-        r = write_port_file(run, e);
-    }
-    return r == 0 ? start_command(run, e) : r;
-}
-
-static void summarize(const struct run *run, const struct cli_recorder_result *t)
-{
+    const struct cli_record_options *o = owner;
     struct buf size = { 0 };
 
     if (text_put_size(&size, t->bytes) == 0) {
         fprintf(stderr, "wstape: %s: %u connection%s, %llu records, %.*s (%s)\n",
-                tape_name(run), t->connections, t->connections == 1 ? "" : "s",
+                tape_name(o), t->connections, t->connections == 1 ? "" : "s",
                 (unsigned long long)t->records, (int)size.len, (const char *)size.at,
-                run->reason[0] == '\0' ? "the tape failed" : run->reason);
+                reason[0] == '\0' ? "the tape failed" : reason);
     }
     if (t->lost_records > 0) {
         fprintf(stderr,
@@ -247,88 +46,24 @@ static void summarize(const struct run *run, const struct cli_recorder_result *t
                 (unsigned long long)t->lost_records);
     }
     buf_deinit(&size);
-}
-
-static int finish(struct run *run)
-{
-    struct cli_recorder_result result;
-    int r = cli_recorder_finish(run->recorder, run->reason, &result);
-    struct err e;
-
-    summarize(run, &result);
-    if (r == 0) {
-        r = result.tape_error;
-    }
-    if (run->child_status != 0) {
-        return run->child_status;
-    }
-    if (r < 0) {
-        err_set(&e, r, "%s: the tape is not complete: %s", run->options.config.output,
-                strerror(-r));
-        return cli_fail(CLI_FAILED, &e);
-    }
     return CLI_OK;
-}
-
-/* Usage errors are the user's (2); everything else could not be done (3). */
-static int failed(int r, const struct err *e)
-{
-    return cli_fail(r == -EINVAL ? CLI_USAGE : CLI_FAILED, e);
-}
-
-/* Nothing was recorded: the next try may use the name. */
-static void forget_tape(const struct run *run)
-{
-    const char *path = run->options.config.output;
-    struct stat s;
-
-    if (path != NULL && stat(path, &s) == 0 && S_ISREG(s.st_mode)) {
-        unlink(path);
-    }
-}
-
-static int run_loop(struct run *run)
-{
-    struct err e;
-    int r = start(run, &e);
-    int status;
-
-    if (r < 0 && run->recorder == NULL) {
-        net_loop_run(run->loop); /* for what it closes */
-        return failed(r, &e);
-    }
-    if (r < 0) {
-        stop(run, "could not start");
-    }
-    net_loop_run(run->loop);
-    status = finish(run);
-    if (r < 0) {
-        forget_tape(run);
-        return cli_fail(CLI_FAILED, &e);
-    }
-    return status;
 }
 
 static int record_or_inject(bool injects, int argc, char **argv)
 {
-    struct run run = { .options = { .injects = injects } };
+    struct cli_record_options o = { .injects = injects };
+    struct cli_run_config run = {
+        .recorder = &o.config, .announce = announce, .finish = summarize, .owner = &o
+    };
     struct err e;
-    int r = cli_record_parse(&run.options, argc, argv, &e);
-    int status;
+    int r = cli_record_parse(&o, argc, argv, &e);
 
     if (r != 0) {
         return r == CLI_HELP ? CLI_OK : cli_fail(CLI_USAGE, &e);
     }
-    run.options.config.stopped = recorder_stopped;
-    run.options.config.owner = &run;
-    r = net_loop_new(&run.loop);
-    if (r < 0) {
-        err_set(&e, r, "cannot make an event loop: %s", strerror(-r));
-        return cli_fail(CLI_FAILED, &e);
-    }
-    status = run_loop(&run);
-    net_loop_free(run.loop);
-    return status;
+    run.port_file = o.port_file;
+    run.command = o.command;
+    return cli_run(&run);
 }
 
 int cmd_record(int argc, char **argv)
