@@ -25,7 +25,6 @@ ALLOWED = [
     ("proxy/pair.c", '"net/stream.h"'),
     ("proxy/pair.c", '"wire/tls.h"'),
     ("proxy/server.c", '"proxy/session.h"'),
-    ("replay/server.c", '"net/loop.h"'),
     ("cli/cmd_record.c", '"proxy/server.h"'),
     ("tests/unit/wire/test_deflate.c", "<zlib.h>"),
     ("tests/unit/wire/test_frame.c", '"tests/lib/hex.h"'),
