@@ -96,7 +96,8 @@ static int is_reached(struct replay_caller *c, bool *reached)
 static int64_t message_took(const struct replay_connection *t, uint32_t index)
 {
     const struct replay_message *m = &t->messages[index];
-    int64_t from = index > 0 ? t->steps[m[-1].last_step].time_ns : t->opened_ns;
+    uint32_t before = index > 0 ? m[-1].last_step : t->exchanges[t->handshake].response;
+    int64_t from = t->steps[before].time_ns;
     int64_t took = t->steps[m->last_step].time_ns - from;
 
     return took > 0 ? took : 0;
@@ -153,6 +154,19 @@ static int64_t gate_limit(const struct replay_caller *c)
 
 /* ---- and then ---- */
 
+static void begin_wait(struct replay_caller *c, int64_t now_ns)
+{
+    c->gate.began_at = now_ns;
+    c->gate.got = c->got;
+}
+
+/* Nothing came since the wait began, nor did anything later come before. */
+static bool is_silent(const struct replay_caller *c, const struct replay_message *m)
+{
+    return c->got == c->gate.got && c->arrived_at <= c->gate.began_at &&
+           m->number > c->stood;
+}
+
 /* Of a server that said nothing at all it is told what was awaited; of one that spoke,
  * what is missing (and of neither both). */
 static int give_up_messages(struct replay_caller *c, uint32_t index, int64_t now_ns)
@@ -166,7 +180,7 @@ static int give_up_messages(struct replay_caller *c, uint32_t index, int64_t now
                               .before_present = true,
                               .is_binary = m->opcode == WIRE_OP_BINARY };
 
-    if (c->arrived_at <= c->gate.began_at && !c->silent) {
+    if (is_silent(c, m) && !c->silent) {
         replay_caller_tell(c, &e);
         c->named = m->number;
         c->silent = true;
@@ -227,7 +241,7 @@ int replay_caller_gate_open(struct replay_caller *c, bool must, bool *open,
     r = is_reached(c, open);
     while (r == 0 && !*open && c->gate.began_at >= 0 && now_ns >= gate_limit(c)) {
         r = expire(c, now_ns);
-        c->gate.began_at = now_ns;
+        begin_wait(c, now_ns);
         if (r == 0 && c->state != CALLER_DONE) {
             r = is_reached(c, open);
         }
@@ -239,7 +253,7 @@ int replay_caller_gate_open(struct replay_caller *c, bool must, bool *open,
         pass(c, now_ns);
     } else if (r == 0) {
         if (c->gate.began_at < 0) {
-            c->gate.began_at = now_ns;
+            begin_wait(c, now_ns);
         }
         c->limit_at = gate_limit(c);
     }

@@ -76,18 +76,18 @@ static int answer_done(struct replay_caller *c)
 
 /* ---- answers as they come ---- */
 
-static void tell_response_time(struct replay_caller *c, int64_t now_ns)
+static int tell_response_time(struct replay_caller *c, int64_t now_ns)
 {
     const struct replay_connection *t = c->connection;
     const struct replay_exchange *x = replay_caller_exchange(c, c->answered);
     struct replay_event e = { .kind = REPLAY_EVENT_RESPONSE_TIME };
 
     if (x == NULL || x->response == REPLAY_NONE || c->asked != c->answered + 1) {
-        return;
+        return 0;
     }
     e.time_ns = now_ns - c->asked_at;
     e.recorded_ns = t->steps[x->response].time_ns - t->steps[x->request].time_ns;
-    (void)replay_caller_tell_of(c, c->answered, &e);
+    return replay_caller_tell_of(c, c->answered, &e);
 }
 
 static int take_handshake(struct replay_caller *c, struct bytes head,
@@ -109,6 +109,7 @@ static int take_head(struct replay_caller *c, int64_t now_ns)
 {
     struct bytes head = wire_http_head(c->reader);
     struct wire_head h;
+    int r;
 
     if (wire_head_parse(head, false, &h) < 0) {
         return 0; /* the reader has judged it */
@@ -123,8 +124,8 @@ static int take_head(struct replay_caller *c, int64_t now_ns)
     c->large = false;
     c->chunked = wire_head_has_token(head, &h, "Transfer-Encoding", "chunked");
     buf_clear(&c->body);
-    tell_response_time(c, now_ns);
-    return h.status == 101 ? take_handshake(c, head, &h) : 0;
+    r = tell_response_time(c, now_ns);
+    return r == 0 && h.status == 101 ? take_handshake(c, head, &h) : r;
 }
 
 static int take_body(struct replay_caller *c, struct bytes part)
@@ -333,8 +334,8 @@ int64_t replay_caller_http_limit(const struct replay_caller *c)
 
     if (!awaits_answer(c) && (awaits_interim(c) || c->answered >= c->asked)) {
         all = replay_caller_earlier(all, CALLER_GRACE_NS);
-    } else if (x != NULL && c->gate.any) {
-        took = c->gate.recorded_ns - t->steps[x->request].time_ns;
+    } else if (x != NULL && x->response != REPLAY_NONE) {
+        took = t->steps[x->response].time_ns - t->steps[x->request].time_ns;
     }
     return replay_caller_wait_until(c, all, took > 0 ? took : 0);
 }

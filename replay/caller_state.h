@@ -45,6 +45,7 @@ struct caller_gate {
     int64_t began_at;    /* it is waited for since then; negative: it is not */
     uint64_t messages;   /* in all, from the connection's start; so are the others */
     uint64_t raw;        /* bytes of a tunnel */
+    uint64_t got;        /* messages that had come when the wait began */
     uint32_t answers;    /* HTTP answers, whole ones */
     uint32_t interim;    /* the exchange that had a 1xx, or REPLAY_NONE */
     bool any;            /* there is something since the last thing of the client */
