@@ -186,6 +186,9 @@ bool inject_inserts_at_control(struct inject_connection *c, enum side from)
             (r->when.opcodes & control) != 0) {
             return true;
         }
+    if (inject_connection_fit(c) < 0) {
+        return false;
+    }
     }
     return false;
 }
