@@ -30,6 +30,7 @@ void cli_recorder_defaults(struct cli_recorder_config *c)
 {
     *c = (struct cli_recorder_config){
         .listen = "ws://127.0.0.1:8001",
+        .upstream_option = "--upstream",
         .policy = CAPTURE_STOP,
         .head_timeout_ns = 30 * CLOCK_NS_PER_S,
         .connect_timeout_ns = 10 * CLOCK_NS_PER_S,
@@ -45,15 +46,29 @@ static void say(void *owner, const char *text)
     fprintf(stderr, "wstape: %s\n", text);
 }
 
+static int read_upstream(struct cli_recorder *r, struct err *e)
+{
+    const char *option = r->config.upstream_option;
+    int err;
+
+    if (r->config.backend != NULL) {
+        snprintf(r->upstream.path, sizeof(r->upstream.path), "%s",
+                 r->config.path == NULL ? "" : r->config.path);
+        return 0;
+    }
+    err = wire_url_parse(r->config.upstream, option, &r->upstream, e);
+    if (err == 0 && r->upstream.port == 0) {
+        err = err_set(e, -EINVAL, "%s needs a port other than 0", option);
+    }
+    return err;
+}
+
 static int read_urls(struct cli_recorder *r, struct err *e)
 {
-    int err = wire_url_parse(r->config.upstream, "--upstream", &r->upstream, e);
+    int err = read_upstream(r, e);
 
     if (err == 0) {
         err = wire_url_parse(r->config.listen, "--listen", &r->listen, e);
-    }
-    if (err == 0 && r->upstream.port == 0) {
-        err = err_set(e, -EINVAL, "--upstream needs a port other than 0");
     }
     if (err == 0 && r->listen.path[0] != '\0' && strcmp(r->listen.path, "/") != 0) {
         err = err_set(e, -EINVAL,
@@ -106,22 +121,16 @@ static int make_leaf(struct cli_recorder *r, enum proxy_tls_fault fault, struct 
     return err;
 }
 
-static int check_tls_options(const struct cli_recorder *r, struct err *e)
+static int check_upstream_tls(const struct cli_recorder *r, struct err *e)
 {
     const struct cli_recorder_config *c = &r->config;
 
-    if (!r->listen.is_tls && (c->tls_cert != NULL || c->tls_key != NULL)) {
-        return err_set(e, -EINVAL,
-                       "--tls-cert and --tls-key need --listen wss://...: it is ws://");
-    }
-    if (c->tls_key != NULL && c->tls_cert == NULL) {
-        return err_set(e, -EINVAL, "--tls-key needs --tls-cert");
-    }
     if (!r->upstream.is_tls && (c->upstream_ca != NULL || c->upstream_cert != NULL ||
                                 c->upstream_key != NULL || c->upstream_insecure)) {
         return err_set(e, -EINVAL,
-                       "--upstream-ca, -cert, -key and -insecure need --upstream "
-                       "wss://...: it is ws://");
+                       "--upstream-ca, -cert, -key and -insecure need %s "
+                       "wss://...: it is ws://",
+                       c->upstream_option);
     }
     if (c->upstream_key != NULL && c->upstream_cert == NULL) {
         return err_set(e, -EINVAL, "--upstream-key needs --upstream-cert");
@@ -135,6 +144,25 @@ static int check_tls_options(const struct cli_recorder *r, struct err *e)
     return 0;
 }
 
+static int check_tls_options(const struct cli_recorder *r, struct err *e)
+{
+    const struct cli_recorder_config *c = &r->config;
+
+    if (!r->listen.is_tls && (c->tls_cert != NULL || c->tls_key != NULL)) {
+        return err_set(e, -EINVAL,
+                       "--tls-cert and --tls-key need --listen wss://...: it is ws://");
+    }
+    if (c->tls_key != NULL && c->tls_cert == NULL) {
+        return err_set(e, -EINVAL, "--tls-key needs --tls-cert");
+    }
+    return check_upstream_tls(r, e);
+}
+
+static bool listens_with_tls(const struct cli_recorder *r)
+{
+    return r->listen.is_tls && !r->config.no_listener;
+}
+
 static int make_tls(struct cli_recorder *r, struct err *e)
 {
     const struct cli_recorder_config *c = &r->config;
@@ -142,7 +170,7 @@ static int make_tls(struct cli_recorder *r, struct err *e)
                                              c->upstream_key, c->upstream_insecure };
     int err = check_tls_options(r, e);
 
-    if (err == 0 && r->listen.is_tls) {
+    if (err == 0 && listens_with_tls(r)) {
         err = c->tls_cert != NULL
                   ? wire_tls_server_context(c->tls_cert, c->tls_key,
                                             &r->listen_tls[PROXY_TLS_SOUND], e)
@@ -164,7 +192,7 @@ static int make_faulty_leaves(struct cli_recorder *r, struct err *e)
 {
     int err = 0;
 
-    if (r->plan == NULL || !r->listen.is_tls) {
+    if (r->plan == NULL || !listens_with_tls(r)) {
         return 0;
     }
     for (int i = PROXY_TLS_EXPIRED; err == 0 && i <= PROXY_TLS_WRONG_HOST; i++) {
@@ -190,6 +218,8 @@ static int open_server(struct cli_recorder *r, struct err *e)
     const struct cli_recorder_config *c = &r->config;
     struct proxy_server_config server = {
         .upstream_tls = r->upstream_tls,
+        .backend = c->backend,
+        .no_listener = c->no_listener,
         .origin_ns = r->origin_ns,
         .max_connections = (unsigned)c->max_connections,
         .say = say,
@@ -200,7 +230,7 @@ static int open_server(struct cli_recorder *r, struct err *e)
     server.proxy = (struct proxy_config){
         .listen = r->listen,
         .upstream = r->upstream,
-        .keep_host = c->keep_host,
+        .keep_host = c->keep_host || c->backend != NULL,
         .http_body_limit = c->http_body_limit,
         .head_timeout_ns = c->head_timeout_ns,
         .connect_timeout_ns = c->connect_timeout_ns,
@@ -216,7 +246,9 @@ static int put_header(struct cli_recorder *r, struct buf *listen, struct buf *up
 {
     int err = wire_url_put(listen, &r->listen);
 
-    if (err == 0) {
+    if (err == 0 && r->config.backend != NULL) {
+        err = buf_put_text(upstream, r->config.backend_name);
+    } else if (err == 0) {
         err = wire_url_put(upstream, &r->upstream);
     }
     if (err == 0) {
@@ -388,6 +420,11 @@ int cli_recorder_put_url(const struct cli_recorder *r, bool as_http, struct buf 
         snprintf(u.path, sizeof(u.path), "%s", r->upstream.path);
     }
     return wire_url_put(out, &u);
+}
+
+struct proxy_server *cli_recorder_server(const struct cli_recorder *r)
+{
+    return r->server;
 }
 
 uint16_t cli_recorder_port(const struct cli_recorder *r)

@@ -1,6 +1,6 @@
 /*
- * cli/recorder - a recording proxy put together from what the user asked for: tape,
- * TLS, server. Shared by record and demo.
+ * cli/recorder - a proxy put together from what the user asked for: tape, TLS, rules,
+ * server. Shared by record, inject, replay and demo.
  */
 #ifndef WSTAPE_CLI_RECORDER_H
 #define WSTAPE_CLI_RECORDER_H
@@ -14,7 +14,8 @@
 
 struct cli_recorder_config {
     const char *listen;             /* URL */
-    const char *upstream;           /* URL */
+    const char *upstream;           /* URL; NULL with a guest as the backend */
+    const char *upstream_option;    /* its name in messages: "--upstream" */
     const char *output;             /* FILE, "-" for stdout, NULL: no tape */
     const char *tls_cert, *tls_key; /* NULL: a leaf of the local authority for wss */
     const char *upstream_ca, *upstream_cert, *upstream_key;
@@ -32,6 +33,13 @@ struct cli_recorder_config {
     int64_t head_timeout_ns, connect_timeout_ns, idle_timeout_ns;
     uint64_t http_body_limit;
     uint64_t max_connections;
+    /* replay. A guest is the backend: `backend_name` takes the upstream's place in the
+     * header of a tape, `path` in the URL for clients. */
+    const struct proxy_guest *backend;
+    const char *backend_name;
+    const char *path;
+    bool no_listener;             /* guests call; `listen` is what the recorded client
+                                     called: an Origin that names it is mapped */
     void (*stopped)(void *owner); /* the last connection is gone */
     void *owner;
 };
@@ -52,6 +60,9 @@ void cli_recorder_stop(struct cli_recorder *r, const char *reason);
 
 /* "ws://127.0.0.1:8001" and the path of --upstream, or "http://127.0.0.1:8001". */
 int cli_recorder_put_url(const struct cli_recorder *r, bool as_http, struct buf *out);
+
+/* For guests that call. */
+struct proxy_server *cli_recorder_server(const struct cli_recorder *r);
 
 uint16_t cli_recorder_port(const struct cli_recorder *r);
 
