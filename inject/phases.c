@@ -179,6 +179,9 @@ bool inject_inserts_at_control(struct inject_connection *c, enum side from)
 {
     static const unsigned control = INJECT_PING | INJECT_PONG | INJECT_CLOSE;
 
+    if (inject_connection_fit(c) < 0) {
+        return false;
+    }
     for (size_t i = 0; i < c->plan->rules->count; i++) {
         const struct inject_rule *r = &c->plan->rules->at[i];
 
@@ -186,9 +189,6 @@ bool inject_inserts_at_control(struct inject_connection *c, enum side from)
             (r->when.opcodes & control) != 0) {
             return true;
         }
-    if (inject_connection_fit(c) < 0) {
-        return false;
-    }
     }
     return false;
 }
