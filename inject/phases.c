@@ -115,6 +115,13 @@ size_t inject_on_request(struct inject_connection *c, struct bytes head,
                    count, out);
 }
 
+int inject_answers(struct inject_connection *c, struct bytes head)
+{
+    int r = inject_connection_fit(c);
+
+    return r == 0 ? remember(c, head) : r;
+}
+
 size_t inject_on_response(struct inject_connection *c, bool switches,
                           int64_t since_start_ns,
                           struct inject_fired out[INJECT_FIRED_MAX])

@@ -67,6 +67,10 @@ size_t inject_on_request(struct inject_connection *c, struct bytes head,
                          int64_t since_start_ns,
                          struct inject_fired out[INJECT_FIRED_MAX]);
 
+/* What comes now answers the request with this head, which is not the last one: with
+ * pipelining there are several. -ENOMEM. */
+int inject_answers(struct inject_connection *c, struct bytes head);
+
 /* Its answer came (`switches`: it is a 101): BAD_ACCEPT, SUBPROTOCOL, EXTENSION, and
  * SET_HEADER, DROP_HEADER from the server. */
 size_t inject_on_response(struct inject_connection *c, bool switches,

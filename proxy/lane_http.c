@@ -36,6 +36,9 @@ void proxy_http_deinit(struct proxy_session *s)
     wire_http_free(h->reader[CLIENT]);
     wire_http_free(h->reader[SERVER]);
     chunk_unref(h->first.chunk);
+    for (unsigned i = 0; i < h->exchange_count; i++) {
+        chunk_unref(h->exchanges[i].head.chunk);
+    }
     for (size_t i = 0; i < h->held_count; i++) {
         chunk_unref(h->held[i].chunk);
     }

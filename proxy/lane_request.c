@@ -36,8 +36,8 @@ static int put_rewritten(const struct proxy_session *s, struct bytes head,
     return r == 0 ? buf_put(out, bytes_from(head, copied)) : r;
 }
 
-static void note_exchange(struct proxy_session *s, struct bytes head,
-                          const struct wire_head *h)
+static int note_exchange(struct proxy_session *s, struct bytes head,
+                         const struct wire_head *h)
 {
     struct proxy_http *http = s->http;
     struct proxy_exchange *x = &http->exchanges[http->exchange_count++];
@@ -49,6 +49,7 @@ static void note_exchange(struct proxy_session *s, struct bytes head,
     http->body_kept[CLIENT] = 0;
     http->in_request = true;
     s->head_at = -1;
+    return s->faults == NULL ? 0 : slice_copy(head, &x->head);
 }
 
 static int connect_first(struct proxy_session *s, struct slice head, int64_t now_ns)
@@ -105,8 +106,8 @@ static int request_head(struct proxy_session *s, int64_t now_ns)
     int r = wire_head_parse(head, true, &h);
 
     assert(r == 0);
-    note_exchange(s, head, &h);
-    if (s->faults != NULL) {
+    r = note_exchange(s, head, &h);
+    if (r == 0 && s->faults != NULL) {
         r = ask_rules(s, head, &changed, &ruling, now_ns);
     }
     if (r == 0) {

@@ -18,6 +18,19 @@ static uint8_t rsv_of(struct bytes head, const struct wire_head *h)
     return deflate.agreed ? WIRE_RSV1 : 0;
 }
 
+/* The rules look at the request that is answered, not at the last one. */
+static int ask_rules(struct proxy_session *s, struct bytes head, unsigned status,
+                     struct buf *changed, struct proxy_ruling *ruling, int64_t now_ns)
+{
+    int r = 0;
+
+    if (s->http->exchange_count > 0) {
+        r = inject_answers(s->faults->connection,
+                           slice_bytes(s->http->exchanges[0].head));
+    }
+    return r == 0 ? proxy_faults_response(s, head, status, changed, ruling, now_ns) : r;
+}
+
 /* Record and pass on a head, with what rules change in it. */
 static int pass_head(struct proxy_session *s, struct bytes head, unsigned status,
                      int64_t now_ns)
@@ -29,7 +42,7 @@ static int pass_head(struct proxy_session *s, struct bytes head, unsigned status
     int r = 0;
 
     if (s->faults != NULL) {
-        r = proxy_faults_response(s, head, status, &changed, &ruling, now_ns);
+        r = ask_rules(s, head, status, &changed, &ruling, now_ns);
         sent = changed.len > 0 ? buf_bytes(&changed) : head;
     }
     if (r == 0) {
@@ -119,6 +132,7 @@ int proxy_http_response_done(struct proxy_session *s, int64_t now_ns)
         return 0;
     }
     was_switch = h->exchanges[0].is_switch;
+    chunk_unref(h->exchanges[0].head.chunk);
     h->exchange_count--;
     memmove(&h->exchanges[0], &h->exchanges[1],
             h->exchange_count * sizeof(h->exchanges[0]));

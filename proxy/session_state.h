@@ -81,6 +81,7 @@ struct proxy_exchange {
     bool is_connect;
     bool is_websocket; /* asks to upgrade to websocket */
     bool is_switch;    /* asks for any upgrade, or CONNECT */
+    struct slice head; /* for the rules on its answer; empty without rules. Ours. */
 };
 
 /* Only while HTTP is spoken; gone once frames pass. */
