@@ -46,6 +46,7 @@ struct proxy_held {
     bool late;         /* since rules came when messages had passed already */
     bool gathers;      /* all messages, since some may be inserted at control frames */
     struct buf behind; /* frames that go behind the message being gathered */
+    const char *behind_cause; /* the name of the rule that made the first of them */
     struct proxy_gather message, control;
     struct wire_inflate *inflate;
     struct wire_deflate *deflate;

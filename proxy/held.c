@@ -321,8 +321,16 @@ int proxy_held_payload(struct proxy_session *s, enum side from, struct bytes wir
 static int release_behind(struct proxy_session *s, enum side from, int64_t now_ns)
 {
     struct proxy_held *h = proxy_held_of(s, from);
-    int r = proxy_held_queue(s, from, buf_bytes(&h->behind), now_ns, true, now_ns);
+    int r;
 
+    if (h->behind.len == 0) {
+        return 0;
+    }
+    r = proxy_tap_sent(s->shared->tap, s->number, now_ns, side_other(from),
+                       h->behind_cause, buf_bytes(&h->behind));
+    if (r == 0) {
+        r = proxy_held_queue(s, from, buf_bytes(&h->behind), now_ns, true, now_ns);
+    }
     buf_clear(&h->behind);
     return r;
 }

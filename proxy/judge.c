@@ -67,6 +67,9 @@ static int put_in_place(struct proxy_session *s, const struct proxy_judged *j,
                               "too many messages wait for the end of the one that is "
                               "under way: this one is not inserted");
     }
+    if (h->behind.len == 0) {
+        h->behind_cause = s->faults->verdict.fired[0].rule->name;
+    }
     return build_one(s, j, out, &h->behind);
 }
 
