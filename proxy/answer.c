@@ -92,7 +92,7 @@ static int say(struct proxy_session *s, enum side to, const char *cause,
         r = slice_copy(what, &copy);
     }
     if (r == 0) {
-        r = proxy_session_send(s, to, copy, now_ns);
+        r = proxy_session_say(s, to, copy, now_ns);
         chunk_unref(copy.chunk);
     }
     return r;

@@ -399,6 +399,26 @@ int proxy_faults_wake(struct proxy_session *s, int64_t now_ns)
     return r;
 }
 
+void proxy_faults_silence(struct proxy_session *s)
+{
+    for (int side = CLIENT; s->faults != NULL && side <= SERVER; side++) {
+        struct proxy_held *h = &s->faults->held[side];
+        struct proxy_shape *p = &s->faults->shapes[side];
+
+        /* Where bytes wait in a shape, those before them may end anywhere. */
+        if (h->line.torn || !proxy_line_empty(&p->line)) {
+            s->legs[side_other((enum side)side)].lost = PROXY_LOST_IN_FRAME;
+        }
+        proxy_line_clear(&h->line);
+        proxy_line_clear(&p->line);
+        for (size_t i = 0; i < h->overtaken_count; i++) {
+            chunk_unref(h->overtaken[i].bytes.chunk);
+        }
+        h->overtaken_count = 0;
+        h->ending = NULL;
+    }
+}
+
 int proxy_faults_flush(struct proxy_session *s, int64_t now_ns)
 {
     int r = 0;

@@ -146,6 +146,9 @@ int proxy_faults_wake(struct proxy_session *s, int64_t now_ns);
 bool proxy_faults_hold_end(struct proxy_session *s, enum side to, enum capture_end kind,
                            int64_t now_ns);
 
+/* The tape failed: nothing of what waits will go. */
+void proxy_faults_silence(struct proxy_session *s);
+
 /* Everything that waits goes now. */
 int proxy_faults_flush(struct proxy_session *s, int64_t now_ns);
 

@@ -9,11 +9,19 @@ static struct proxy_line_item *item(const struct proxy_line *l, size_t i)
     return &l->items[(l->first + i) % l->cap];
 }
 
-void proxy_line_deinit(struct proxy_line *l)
+void proxy_line_clear(struct proxy_line *l)
 {
     for (size_t i = 0; i < l->count; i++) {
         chunk_unref(item(l, i)->bytes.chunk);
     }
+    l->count = 0;
+    l->len = 0;
+    l->ended = false;
+}
+
+void proxy_line_deinit(struct proxy_line *l)
+{
+    proxy_line_clear(l);
     alloc_free(l->items);
     *l = (struct proxy_line){ 0 };
 }

@@ -44,6 +44,9 @@ int64_t proxy_line_next_at(const struct proxy_line *l);
 /* Let everything go at once. */
 void proxy_line_flush(struct proxy_line *l);
 
+/* Drop everything, the end behind it included. */
+void proxy_line_clear(struct proxy_line *l);
+
 static inline bool proxy_line_empty(const struct proxy_line *l)
 {
     return l->count == 0;

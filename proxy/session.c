@@ -59,6 +59,18 @@ int proxy_session_output(struct proxy_session *s, enum proxy_output_kind kind,
 int proxy_session_send(struct proxy_session *s, enum side to, struct slice bytes,
                        int64_t now_ns)
 {
+    const struct proxy_leg *leg = &s->legs[to];
+    bool closed = leg->close_wanted && leg->close_passed; /* by a frame of ours */
+
+    return s->silent || closed ? 0 : proxy_session_say(s, to, bytes, now_ns);
+}
+
+int proxy_session_say(struct proxy_session *s, enum side to, struct slice bytes,
+                      int64_t now_ns)
+{
+    if (s->legs[to].ended_out) {
+        return 0; /* nothing goes behind an end, a rule's in the middle of a message */
+    }
     if (s->faults != NULL && s->faults->shapes[side_other(to)].on) {
         return proxy_shape_send(s, to, bytes, now_ns);
     }
@@ -219,6 +231,7 @@ static void note_borders(struct proxy_session *s)
 void proxy_session_silence(struct proxy_session *s)
 {
     s->silent = true;
+    proxy_faults_silence(s);
 }
 
 void proxy_session_lost(struct proxy_session *s, enum side to)

@@ -150,8 +150,12 @@ struct proxy_session {
 
 int proxy_session_output(struct proxy_session *s, enum proxy_output_kind kind,
                          enum side side);
+/* Bytes of the peers, or what rules made of them: dropped once the tape has failed. */
 int proxy_session_send(struct proxy_session *s, enum side to, struct slice bytes,
                        int64_t now_ns);
+/* wstape's own words. */
+int proxy_session_say(struct proxy_session *s, enum side to, struct slice bytes,
+                      int64_t now_ns);
 int proxy_session_pause(struct proxy_session *s, enum side side, uint8_t reason,
                         bool paused);
 /* Let a client in that a rule kept waiting. */
