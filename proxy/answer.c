@@ -98,6 +98,15 @@ static int say(struct proxy_session *s, enum side to, const char *cause,
     return r;
 }
 
+/* An answer to the client, if it can still get one. */
+static int answer(struct proxy_session *s, const char *cause, struct bytes what,
+                  int64_t now_ns)
+{
+    return s->legs[CLIENT].ended_out
+               ? proxy_tap_note(s->shared->tap, s->number, now_ns, cause)
+               : say(s, CLIENT, cause, what, now_ns);
+}
+
 /* The last word was said: FIN to both sides. */
 static int say_goodbye(struct proxy_session *s, enum capture_end kind, int64_t now_ns)
 {
@@ -130,26 +139,26 @@ static int put_rule_answer(const struct inject_act *a, bool to_head, struct buf 
 int proxy_answer_rule(struct proxy_session *s, const struct inject_act *a,
                       const char *rule, int64_t now_ns)
 {
-    struct buf answer = { 0 };
-    int r = put_rule_answer(a, answers_head(s), &answer);
+    struct buf text = { 0 };
+    int r = put_rule_answer(a, answers_head(s), &text);
 
     if (r == 0) {
-        r = say(s, CLIENT, rule, buf_bytes(&answer), now_ns);
+        r = answer(s, rule, buf_bytes(&text), now_ns);
     }
-    buf_deinit(&answer);
+    buf_deinit(&text);
     return r == 0 ? say_goodbye(s, CAPTURE_END_FAULT, now_ns) : r;
 }
 
 int proxy_answer(struct proxy_session *s, unsigned status, const char *why,
                  int64_t now_ns)
 {
-    struct buf answer = { 0 };
-    int r = put_answer(&answer, status, why, answers_head(s));
+    struct buf text = { 0 };
+    int r = put_answer(&text, status, why, answers_head(s));
 
     if (r == 0) {
-        r = say(s, CLIENT, why, buf_bytes(&answer), now_ns);
+        r = answer(s, why, buf_bytes(&text), now_ns);
     }
-    buf_deinit(&answer);
+    buf_deinit(&text);
     return r == 0
                ? say_goodbye(s,
                              status == 408 ? CAPTURE_END_TIMEOUT : CAPTURE_END_REFUSED,

@@ -83,6 +83,9 @@ static int finish(struct proxy_session *s, int64_t now_ns)
     char text[96];
     int r = 0;
 
+    if (s->state == PROXY_DONE) {
+        return 0;
+    }
     if (s->late_dropped > 0) {
         snprintf(text, sizeof(text),
                  "%llu bytes that came after wstape's last word were "
@@ -169,6 +172,9 @@ int proxy_session_drain(struct proxy_session *s, enum capture_end kind, int64_t 
 {
     int r = 0;
 
+    if (s->state == PROXY_DRAINING || s->state == PROXY_DONE) {
+        return 0; /* the last word itself reached a rule's limit */
+    }
     s->ended_by = (uint8_t)kind;
     s->head_at = PROXY_NEVER;
     s->deadline_at = after(now_ns, s->shared->config->linger_ns);

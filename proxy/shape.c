@@ -135,7 +135,7 @@ static int cut_at_limit(struct proxy_session *s, int64_t now_ns)
 {
     int r = proxy_session_end_out_now(s, CLIENT, CAPTURE_END_TRUNCATED);
 
-    if (r == 0) {
+    if (r == 0 && s->connected) {
         r = proxy_session_end_out_now(s, SERVER, CAPTURE_END_TRUNCATED);
     }
     return r == 0 && s->state != PROXY_DRAINING && s->state != PROXY_DONE
@@ -151,7 +151,9 @@ int proxy_shape_release(struct proxy_session *s, enum side from, int64_t now_ns)
     int r = 0;
 
     while (r == 0 && proxy_line_take(&p->line, now_ns, &bytes)) {
-        r = proxy_outputs_send(s->shared->outputs, s->owner, to, bytes);
+        if (!s->legs[to].ended_out) { /* the other direction may have cut both */
+            r = proxy_outputs_send(s->shared->outputs, s->owner, to, bytes);
+        }
         chunk_unref(bytes.chunk);
     }
     if (r < 0 || !proxy_line_empty(&p->line)) {
