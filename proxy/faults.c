@@ -175,7 +175,7 @@ int proxy_faults_rule_request(struct proxy_session *s,
         }
     }
     s->http->wait = PROXY_WAIT_RULE;
-    return r == 0 ? proxy_faults_request_due(s, now_ns) : r;
+    return r;
 }
 
 int proxy_faults_request_due(struct proxy_session *s, int64_t now_ns)

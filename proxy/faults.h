@@ -120,7 +120,9 @@ int proxy_faults_record_ruling(struct proxy_session *s, const struct proxy_rulin
 int proxy_faults_accept(struct proxy_session *s, const struct proxy_leg_facts *client,
                         struct proxy_admission *out, int64_t now_ns);
 
-/* The request is on the tape: record what hit it, and let it go on, wait, or end. */
+/* The request is on the tape: record what hit it. It waits until request_due is asked,
+ * which lets it go on, wait longer, or end: by then what came behind it must be held.
+ */
 int proxy_faults_rule_request(struct proxy_session *s,
                               const struct proxy_ruling *ruling, int64_t now_ns);
 /* Look again whether the request that waits may go on. */

@@ -278,3 +278,21 @@ int proxy_frames_finish(struct proxy_session *s, enum side from, int64_t now_ns)
     chunk_unref(copy.chunk);
     return r;
 }
+
+int proxy_frames_keep_half(struct proxy_session *s, enum side from, int64_t now_ns)
+{
+    struct wire_frame_decoder *d = &s->lanes[from].decoder;
+    struct slice copy;
+    int r;
+
+    if (s->mode != PROXY_FRAMES || d->have == 0) {
+        return 0;
+    }
+    r = slice_copy(bytes_make(d->raw, d->have), &copy);
+    d->have = 0;
+    if (r == 0) {
+        r = proxy_tap_raw(s->shared->tap, s->number, now_ns, from, copy);
+        chunk_unref(copy.chunk);
+    }
+    return r;
+}

@@ -4,7 +4,6 @@
 #include "wire/handshake.h"
 #include "wire/lint.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +109,24 @@ int proxy_http_keep_half_head(struct proxy_session *s, int64_t now_ns)
     return r;
 }
 
+int proxy_http_keep_half_answer(struct proxy_session *s, int64_t now_ns)
+{
+    const struct wire_http *reader = s->http->reader[SERVER];
+    struct slice copy;
+    int r;
+
+    if (s->http->half_answer_kept || !wire_http_in_head(reader)) {
+        return 0;
+    }
+    s->http->half_answer_kept = true;
+    r = slice_copy(wire_http_head(reader), &copy);
+    if (r == 0) {
+        r = proxy_tap_raw(s->shared->tap, s->number, now_ns, SERVER, copy);
+        chunk_unref(copy.chunk);
+    }
+    return r;
+}
+
 int proxy_http_keep_rest(struct proxy_session *s, int64_t now_ns)
 {
     struct proxy_http *h = s->http;
@@ -126,24 +143,50 @@ int proxy_http_keep_rest(struct proxy_session *s, int64_t now_ns)
     return r;
 }
 
-/* Process what was held, and the end that was held behind it. Takes the list over,
- * since processing may hold again. */
+/* All that was held, as one slice: what ends the connection in the middle of it then
+ * finds the rest held. */
+static int take_held(struct proxy_http *h, struct slice *out)
+{
+    struct chunk *all;
+    size_t at = 0;
+
+    if (h->held_count == 1) {
+        *out = h->held[--h->held_count];
+        h->held_len = 0;
+        return 0;
+    }
+    all = chunk_new(h->held_len);
+    if (all == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < h->held_count; i++) {
+        struct bytes b = slice_bytes(h->held[i]);
+
+        memcpy(all->data + at, b.at, b.len);
+        at += b.len;
+        chunk_unref(h->held[i].chunk);
+    }
+    h->held_count = 0;
+    h->held_len = 0;
+    *out = (struct slice){ all, 0, at };
+    return 0;
+}
+
+/* Process what was held; that may hold again. */
 static int pass_held(struct proxy_session *s, int64_t now_ns)
 {
-    struct proxy_http *h = s->http;
-    struct slice *held = h->held;
-    size_t count = h->held_count;
     int r = proxy_session_pause(s, CLIENT, PROXY_PAUSE_WAIT, false);
+    struct slice held;
 
-    h->held = NULL;
-    h->held_count = h->held_cap = h->held_len = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (r == 0 && s->state == PROXY_OPEN) {
-            r = proxy_session_pass(s, CLIENT, held[i], now_ns);
-        }
-        chunk_unref(held[i].chunk);
+    if (r < 0 || s->http->held_count == 0) {
+        return r;
     }
-    alloc_free(held);
+    r = take_held(s->http, &held);
+    if (r == 0) {
+        r = s->state == PROXY_OPEN ? proxy_session_pass(s, CLIENT, held, now_ns)
+                                   : proxy_session_too_late(s, CLIENT, held, now_ns);
+        chunk_unref(held.chunk);
+    }
     return r;
 }
 
@@ -244,8 +287,8 @@ int proxy_http_record_head(struct proxy_session *s, enum capture_type type,
     return proxy_tap_put(s->shared->tap, s->number, now_ns, &r);
 }
 
-int proxy_http_body(struct proxy_session *s, enum side from, struct slice in,
-                    int64_t now_ns)
+static int record_body(struct proxy_session *s, enum side from, struct slice in,
+                       int64_t now_ns)
 {
     uint64_t limit = s->shared->config->http_body_limit;
     uint64_t *kept = &s->http->body_kept[from];
@@ -253,7 +296,6 @@ int proxy_http_body(struct proxy_session *s, enum side from, struct slice in,
                                 .connection = s->number,
                                 .time_ns = now_ns - s->shared->tap->origin_ns };
     struct slice keep = in;
-    int err = 0;
 
     r.u.body.from = from;
     r.u.body.exchange = from == CLIENT ? s->http->last_number : proxy_http_answering(s);
@@ -261,13 +303,27 @@ int proxy_http_body(struct proxy_session *s, enum side from, struct slice in,
     if (keep.len > limit - *kept) {
         keep.len = (size_t)(limit - *kept);
     }
-    assert(in.len <= CAPTURE_PIECE_MAX);
     *kept += keep.len;
     r.u.body.bytes = slice_bytes(keep);
-    if (s->shared->tap->block != NULL) {
-        err = capture_encode(s->shared->tap->block, &r, &keep);
+    return s->shared->tap->block == NULL
+               ? 0
+               : capture_encode(s->shared->tap->block, &r, &keep);
+}
+
+int proxy_http_body(struct proxy_session *s, enum side from, struct slice in,
+                    int64_t now_ns)
+{
+    int r = 0;
+
+    for (size_t at = 0; r == 0 && at < in.len; at += CAPTURE_PIECE_MAX) {
+        struct slice piece = proxy_slice_rest(in, at);
+
+        if (piece.len > CAPTURE_PIECE_MAX) {
+            piece.len = CAPTURE_PIECE_MAX;
+        }
+        r = record_body(s, from, piece, now_ns);
     }
-    return err == 0 ? proxy_session_send(s, side_other(from), in, now_ns) : err;
+    return r == 0 ? proxy_session_send(s, side_other(from), in, now_ns) : r;
 }
 
 int proxy_http_finish(struct proxy_session *s, enum side from, int64_t now_ns)
@@ -287,6 +343,7 @@ int proxy_http_finish(struct proxy_session *s, enum side from, int64_t now_ns)
     snprintf(text, sizeof(text), "the %s ended in the middle of a message (%s)",
              side_name(from), ev.why);
     r = proxy_tap_note(s->shared->tap, s->number, now_ns, text);
+    s->http->rest_kept = s->http->rest_kept || from == CLIENT;
     if (r == 0) {
         r = slice_copy(wire_http_head(s->http->reader[from]), &head);
     }

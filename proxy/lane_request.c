@@ -229,6 +229,16 @@ static int take_event(struct proxy_session *s, const struct wire_http_event *ev,
     return refuse_bytes(s, ev, proxy_slice_rest(rest, used), now_ns);
 }
 
+/* The reason to wait came up before `rest`, by what the reader found last. */
+static int wait_with(struct proxy_session *s, const struct wire_http_event *last,
+                     struct slice rest, int64_t now_ns)
+{
+    bool ruled = last->kind == WIRE_HTTP_HEAD && s->http->wait == PROXY_WAIT_RULE;
+    int r = last->kind == WIRE_HTTP_BAD ? 0 : proxy_http_hold(s, rest);
+
+    return r == 0 && ruled ? proxy_faults_request_due(s, now_ns) : r;
+}
+
 int proxy_http_pass_client(struct proxy_session *s, struct slice in, int64_t now_ns)
 {
     struct wire_http_event ev = { 0 };
@@ -240,7 +250,7 @@ int proxy_http_pass_client(struct proxy_session *s, struct slice in, int64_t now
         struct slice rest = proxy_slice_rest(in, at);
 
         if (s->http->wait != PROXY_WAIT_NONE) {
-            return ev.kind == WIRE_HTTP_BAD ? 0 : proxy_http_hold(s, rest);
+            return wait_with(s, &ev, rest, now_ns);
         }
         r = wire_http_next(s->http->reader[CLIENT], slice_bytes(rest), &used, &ev);
         if (r == 0) {
@@ -248,5 +258,7 @@ int proxy_http_pass_client(struct proxy_session *s, struct slice in, int64_t now
             r = take_event(s, &ev, rest, used, now_ns);
         }
     }
-    return r < 0 ? r : 0;
+    return r == 0 && ev.kind != WIRE_HTTP_BAD
+               ? proxy_session_too_late(s, CLIENT, proxy_slice_rest(in, at), now_ns)
+               : (r < 0 ? r : 0);
 }

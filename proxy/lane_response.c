@@ -229,5 +229,6 @@ int proxy_http_pass_server(struct proxy_session *s, struct slice in, int64_t now
             return response_bad(s, ev.why, proxy_slice_rest(in, at), now_ns);
         }
     }
-    return r;
+    return r == 0 ? proxy_session_too_late(s, SERVER, proxy_slice_rest(in, at), now_ns)
+                  : r;
 }

@@ -78,6 +78,17 @@ static int record_end(struct proxy_session *s, enum side side, int64_t now_ns)
                              .side = side, .kind = s->ended_by, .by_wstape = true });
 }
 
+/* What came of a frame's header, or of an answer's head, and was not passed on. */
+static int keep_halves(struct proxy_session *s, int64_t now_ns)
+{
+    int r = s->http == NULL ? 0 : proxy_http_keep_half_answer(s, now_ns);
+
+    for (int side = CLIENT; r == 0 && side <= SERVER; side++) {
+        r = proxy_frames_keep_half(s, (enum side)side, now_ns);
+    }
+    return r;
+}
+
 static int finish(struct proxy_session *s, int64_t now_ns)
 {
     char text[96];
@@ -95,6 +106,9 @@ static int finish(struct proxy_session *s, int64_t now_ns)
     }
     if (r == 0 && s->http != NULL) {
         r = proxy_http_keep_rest(s, now_ns);
+    }
+    if (r == 0) {
+        r = keep_halves(s, now_ns);
     }
     if (r == 0 && s->opened) {
         r = record_end(s, CLIENT, now_ns);
@@ -192,6 +206,9 @@ int proxy_session_drain(struct proxy_session *s, enum capture_end kind, int64_t 
     }
     if (r == 0 && s->http != NULL) {
         r = proxy_http_keep_rest(s, now_ns);
+    }
+    if (r == 0 && s->http != NULL) {
+        r = proxy_http_keep_half_answer(s, now_ns);
     }
     proxy_session_move(s, PROXY_DRAINING);
     return r == 0 ? proxy_session_settle(s, now_ns) : r;

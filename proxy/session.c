@@ -200,9 +200,8 @@ int proxy_session_pass(struct proxy_session *s, enum side from, struct slice in,
     abort();
 }
 
-/* What comes after wstape's last word goes nowhere; the tape keeps the beginning. */
-static int too_late(struct proxy_session *s, enum side from, struct slice in,
-                    int64_t now_ns)
+int proxy_session_too_late(struct proxy_session *s, enum side from, struct slice in,
+                           int64_t now_ns)
 {
     size_t keep = LATE_MAX - s->late_kept;
 
@@ -250,7 +249,7 @@ int proxy_session_bytes(struct proxy_session *s, enum side from, struct slice in
     note_borders(s);
     if (s->state == PROXY_DONE ||
         (s->state == PROXY_DRAINING && s->mode != PROXY_FRAMES)) {
-        return too_late(s, from, in, now_ns);
+        return proxy_session_too_late(s, from, in, now_ns);
     }
     r = proxy_session_pass(s, from, in, now_ns);
     return r == 0 ? proxy_session_arm(s) : r;

@@ -96,6 +96,7 @@ struct proxy_http {
     bool in_request;       /* its head has passed, its end has not */
     bool opens_websocket;  /* the answer in progress does */
     bool rest_kept;        /* the client's half head is on the tape */
+    bool half_answer_kept; /* and the backend's */
     enum proxy_wait wait;
     bool fin_held; /* the client ended while its input was held */
     enum capture_end fin_kind;
@@ -142,7 +143,7 @@ struct proxy_session {
     bool silent; /* the tape failed: not a byte of either side may pass any more */
     uint8_t mask[4];
     char *stop_reason;
-    char *unreachable; /* why; NULL: it was reached, or not yet asked */
+    char *unreachable;      /* why; NULL: it was reached, or not yet asked */
     const char *stop_cause; /* the rule that ends it; NULL: the reason says it all */
 };
 
@@ -163,6 +164,9 @@ int proxy_session_let_in(struct proxy_session *s, int64_t now_ns);
 /* The OPEN record, once. */
 int proxy_session_record_open(struct proxy_session *s,
                               const struct proxy_leg_facts *client, int64_t now_ns);
+/* What comes after wstape's last word goes nowhere; the tape keeps the beginning. */
+int proxy_session_too_late(struct proxy_session *s, enum side from, struct slice in,
+                           int64_t now_ns);
 /* Process bytes in the current mode. */
 int proxy_session_pass(struct proxy_session *s, enum side from, struct slice in,
                        int64_t now_ns);
@@ -205,6 +209,7 @@ int proxy_http_refuse_due(struct proxy_session *s, int64_t now_ns);
 /* What the client sent and was not passed on will not be: keep it on the tape. */
 int proxy_http_keep_rest(struct proxy_session *s, int64_t now_ns);
 int proxy_http_keep_half_head(struct proxy_session *s, int64_t now_ns);
+int proxy_http_keep_half_answer(struct proxy_session *s, int64_t now_ns);
 /* Why the client waited is over: process what was held. */
 int proxy_http_release(struct proxy_session *s, int64_t now_ns);
 /* The input from a side is over: keep and pass on what the reader still holds. */
@@ -241,6 +246,8 @@ void proxy_frames_init(struct proxy_session *s, uint8_t rsv_allowed);
 int proxy_frames_pass(struct proxy_session *s, enum side from, struct slice in,
                       int64_t now_ns);
 int proxy_frames_finish(struct proxy_session *s, enum side from, int64_t now_ns);
+/* A half header goes nowhere any more: keep it on the tape. */
+int proxy_frames_keep_half(struct proxy_session *s, enum side from, int64_t now_ns);
 
 /* ---- answer.c ---- */
 

@@ -107,6 +107,11 @@ void wire_http_resume(struct wire_http *h)
     h->state = READ_HEAD;
 }
 
+bool wire_http_in_head(const struct wire_http *h)
+{
+    return h->state == READ_HEAD && h->head.len > 0;
+}
+
 bool wire_http_idle(const struct wire_http *h)
 {
     return h->state == READ_HEAD && h->head.len == 0;

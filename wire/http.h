@@ -102,6 +102,9 @@ void wire_http_answers(struct wire_http *h, bool to_head, bool to_connect);
 /* After SWITCH: the upgrade was refused, go on reading HTTP. */
 void wire_http_resume(struct wire_http *h);
 
+/* True in the middle of a head. */
+bool wire_http_in_head(const struct wire_http *h);
+
 /* True between messages, with no byte of a next one held. */
 bool wire_http_idle(const struct wire_http *h);
 
