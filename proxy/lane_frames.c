@@ -153,8 +153,14 @@ static int hold_frame(struct proxy_session *s, enum side from, struct span *p,
                       int64_t now_ns)
 {
     struct proxy_frames *lane = &s->lanes[from];
-    int r = proxy_held_begin(s, from, &lane->held, now_ns);
+    int r = 0;
 
+    if (proxy_held_of(s, from)->cares) { /* it may let go what was held until now */
+        r = pass_on(s, from, p, now_ns);
+    }
+    if (r == 0) {
+        r = proxy_held_begin(s, from, &lane->held, now_ns);
+    }
     if (r < 0 || !lane->held) {
         return r;
     }
