@@ -427,7 +427,7 @@ int proxy_faults_flush(struct proxy_session *s, int64_t now_ns)
         return 0;
     }
     for (int side = CLIENT; r == 0 && side <= SERVER; side++) {
-        s->faults->shapes[side].end_at = now_ns;
+        s->faults->shapes[side].end_at = s->faults->shapes[side].free_at = now_ns;
         proxy_line_flush(&s->faults->shapes[side].line);
         r = flush_held(s, (enum side)side, now_ns);
         if (r == 0 && s->state != PROXY_DONE) {
