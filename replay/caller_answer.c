@@ -52,13 +52,15 @@ int replay_caller_tell_unanswered(struct replay_caller *c, uint32_t x,
     const struct replay_exchange *on_tape = replay_caller_exchange(c, x);
     struct replay_event e = { .kind = kind, .time_ns = time_ns };
 
+    if (kind == REPLAY_EVENT_TIMEOUT) {
+        e.text = bytes_of("the answer");
+        return replay_caller_tell_of(c, x, &e);
+    }
     if (on_tape != NULL && on_tape->response != REPLAY_NONE) {
         e.before = status_put(&status, on_tape->status);
         e.before_present = true;
     }
-    if (kind == REPLAY_EVENT_TIMEOUT) {
-        e.text = bytes_of("the answer");
-    } else if (c->server.end != 0) {
+    if (c->server.end != 0) {
         e.text = bytes_of(c->server.end == CAPTURE_END_RESET
                               ? "the backend reset the connection"
                               : "the backend ended the connection");

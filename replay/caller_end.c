@@ -147,8 +147,9 @@ static bool is_early(const struct replay_caller *c)
 int replay_caller_left(struct replay_caller *c, int64_t now_ns)
 {
     bool listens = c->state == CALLER_FRAMES || c->state == CALLER_TUNNEL;
+    bool deaf = c->server.end == CAPTURE_END_RESET || (c->server.end != 0 && !c->flow);
 
-    if (listens && (c->server.end == CAPTURE_END_RESET || is_early(c))) {
+    if (listens && (deaf || is_early(c))) {
         return replay_caller_finish(c, now_ns);
     }
     return 0;
