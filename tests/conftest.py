@@ -8,7 +8,19 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 from rig import certs, raw  # noqa: E402  (the path is set above)
-from rig.process import Wstape  # noqa: E402
+from rig.process import Replay, Wstape  # noqa: E402
+
+
+def stop_all(started):
+    """Stop what still runs: it must end with status 0."""
+    failures = []
+    for w in started:
+        try:
+            if w.running():
+                w.stop()
+        except AssertionError as e:
+            failures.append(e)
+    assert not failures, failures
 
 
 @pytest.fixture
@@ -25,14 +37,24 @@ def record(tmp_path):
         return w
 
     yield start
-    failures = []
-    for w in started:
-        try:
-            if w.running():
-                w.stop()
-        except AssertionError as e:
-            failures.append(e)
-    assert not failures, failures
+    stop_all(started)
+
+
+@pytest.fixture
+def replay(tmp_path):
+    """Start `wstape replay` that listens: replay(tape, *args, ...) -> Replay. Stopped at
+    the end as `record` is."""
+    started = []
+
+    def start(tape, *args, **kw):
+        folder = tmp_path / f"p{len(started)}"
+        folder.mkdir()
+        w = Replay(folder, tape, *args, **kw)
+        started.append(w)
+        return w
+
+    yield start
+    stop_all(started)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .wait import Watch, process_ended
+from .wait import Watch, process_ended, until
 
 ROOT = Path(__file__).resolve().parents[3]
 START_WITHIN = 20
@@ -50,16 +50,19 @@ class Wstape:
     """One `wstape record` (or another command that takes --port-file)."""
 
     def __init__(self, folder, upstream, *args, listen="ws://127.0.0.1:0", output=None,
-                 env=None, nofile=None, fsize=None, command=None, verb="record",
-                 stdout=subprocess.DEVNULL):
+                 verb="record", **kw):
         self.folder = Path(folder)
         self.tape = Path(output) if output else self.folder / "t.wstape"
+        self._start([verb, "-u", upstream, "-l", listen,
+                     "-o", str(output) if output else str(self.tape), *args], **kw)
+
+    def _start(self, args, env=None, nofile=None, fsize=None, command=None,
+               stdout=subprocess.DEVNULL):
         self.port_file = self.folder / "port"
         self.stderr_file = self.folder / "stderr.txt"
         self.port_file.unlink(missing_ok=True)
-        argv = [binary(), verb, "-u", upstream, "-l", listen, "--port-file",
-                str(self.port_file), "-o", str(output) if output else str(self.tape)]
-        argv += [str(a) for a in args]
+        argv = [binary(), *map(str, args)]
+        argv[2:2] = ["--port-file", str(self.port_file)]
         if command:
             argv += ["--", *map(str, command)]
 
@@ -133,6 +136,33 @@ class Wstape:
 
     def show(self, *args, status=0):
         return Shown(show(self.tape, *args, status=status))
+
+
+class Replay(Wstape):
+    """One `wstape replay` that listens; what it prints is in a file."""
+
+    def __init__(self, folder, tape, *args, listen="ws://127.0.0.1:0", **kw):
+        self.folder, self.tape = Path(folder), Path(tape)
+        self.stdout_file = self.folder / "stdout.txt"
+        with open(self.stdout_file, "wb") as out:
+            self._start(["replay", tape, "-l", listen, *args], stdout=out, **kw)
+
+    def stdout(self):
+        return self.stdout_file.read_text(encoding="utf-8", errors="surrogateescape")
+
+    def objects(self):
+        """What --json printed."""
+        return [json.loads(line) for line in self.stdout().splitlines()]
+
+    def tells(self, text, timeout=START_WITHIN):
+        """The first line of stdout with this text, once it is there."""
+        def line():
+            return next((x for x in self.stdout().splitlines() if text in x), None)
+
+        try:
+            return until(line, self.folder, timeout, text)
+        except TimeoutError as e:
+            raise AssertionError(f"{e}: {self.stdout()} {self.stderr()}") from None
 
 
 class Shown:
