@@ -179,6 +179,9 @@ int replay_player_client_over(struct replay_player *p, enum capture_end kind)
         replay_player_move(p, PLAYER_DONE);
         return 0;
     }
+    if (p->state == PLAYER_CLOSING) {
+        return 0; /* what the tape has behind its close is still said */
+    }
     client = replay_player_find_end(p, p->at, CLIENT);
     server = replay_player_find_end(p, p->at, SERVER);
     if (!p->early && client != REPLAY_NONE &&

@@ -35,7 +35,7 @@ static int accept(struct replay_player *p, struct bytes payload)
     if (p->live != NULL && m->whole) {
         r = replay_live_learn(p->live, index, payload);
     }
-    if (r == 0 && p->stage->options.gate) {
+    if (r == 0 && p->stage->options.gate && m->last_step >= p->at) {
         r = buf_put(&p->came, bytes_make(&p->now_ns, sizeof(p->now_ns)));
     }
     p->had = m->number;

@@ -717,6 +717,29 @@ static void ends_when_both_have_closed(void **state)
     rig_expect(r, "end fin\n! over 0 of 0\n");
 }
 
+/* A client that has closed and ended is still told what the tape has behind it. */
+static void says_the_last_word_to_a_half_closed_client(void **state)
+{
+    struct rig *r = *state;
+
+    put_shake(&r->tape, 1, NULL);
+    tape_close(r, CLIENT, 1000, "");
+    r->tape.now_ns += 49 * MS;
+    tape_close(r, SERVER, 1000, "bye");
+    put_end(&r->tape, SERVER, CAPTURE_END_RESET, false);
+    put_summary(&r->tape);
+    r->options.pace = 1;
+    rig_start(r);
+    rig_shake(r, "");
+    rig_pass(r, 1 * MS);
+    rig_close(r, 1000);
+    rig_over(r, CAPTURE_END_FIN);
+    rig_pass(r, 49 * MS);
+    rig_expect(r, "");
+    rig_pass(r, 2 * MS);
+    rig_expect(r, "close 1000 bye\n! over 0 of 0\nend reset\n");
+}
+
 /* On the tape the client's end came first: who waits for the other is chance. */
 static void waits_for_no_end_behind_both_closes(void **state)
 {
@@ -942,6 +965,7 @@ int main(void)
         EACH(skips_what_a_closed_client_would_not_hear),
         EACH(echoes_a_close_that_the_tape_has_not),
         EACH(ends_when_both_have_closed),
+        EACH(says_the_last_word_to_a_half_closed_client),
         EACH(waits_for_no_end_behind_both_closes),
         ONCE(ends_after_the_client),
         ONCE(notes_a_missing_close),
