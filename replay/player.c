@@ -164,6 +164,19 @@ static void begin(struct replay_player *p, int64_t now_ns)
     p->now_ns = now_ns;
     p->said = p->out.send.len;
     p->out.wake_at = REPLAY_NEVER;
+    p->out.end = 0; /* it was told */
+}
+
+/* Without memory it is over, in whatever state. */
+static int finish(struct replay_player *p, int r)
+{
+    if (r < 0 && p->state != PLAYER_DONE) {
+        p->cut_short = true;
+        p->out.wake_at = REPLAY_NEVER;
+        replay_player_move(p, PLAYER_DONE);
+    }
+    settle(p);
+    return r;
 }
 
 /* What is due, in whatever state. */
@@ -184,8 +197,7 @@ static int go_on(struct replay_player *p)
     case PLAYER_DONE:
         break;
     }
-    settle(p);
-    return r;
+    return finish(p, r);
 }
 
 int replay_player_bytes(struct replay_player *p, struct bytes in, int64_t now_ns)
@@ -205,7 +217,7 @@ int replay_player_bytes(struct replay_player *p, struct bytes in, int64_t now_ns
     case PLAYER_DONE:
         break;
     }
-    return r;
+    return finish(p, r);
 }
 
 int replay_player_ended(struct replay_player *p, enum capture_end kind, bool by_rule,
@@ -218,7 +230,7 @@ int replay_player_ended(struct replay_player *p, enum capture_end kind, bool by_
         return 0;
     }
     p->client_ended = true;
-    p->cut_short = by_rule;
+    p->cut_short = p->cut_short || by_rule;
     switch ((enum player_state)p->state) {
     case PLAYER_ANSWERING:
         if (kind == CAPTURE_END_RESET) {
@@ -235,7 +247,7 @@ int replay_player_ended(struct replay_player *p, enum capture_end kind, bool by_
     case PLAYER_DONE:
         break;
     }
-    return r < 0 ? r : go_on(p);
+    return r < 0 ? finish(p, r) : go_on(p);
 }
 
 int replay_player_wake(struct replay_player *p, int64_t now_ns)

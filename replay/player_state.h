@@ -57,6 +57,8 @@ enum player_tail {
 struct replay_player {
     struct replay_stage *stage; /* borrowed */
     struct replay_output out;
+    int64_t now_ns;
+    size_t said; /* bytes in `out.send` when this input came */
     uint32_t number;
     uint32_t recorded; /* number of the connection that answers; 0: none so far */
     uint8_t state;     /* enum player_state */
@@ -65,50 +67,48 @@ struct replay_player {
     bool early;        /* the client ended although `expected` was to come */
     bool client_ended; /* its side is over */
     bool cut_short;    /* not by itself */
-    int64_t now_ns;
-    size_t said; /* bytes in `out.send` when this input came */
+    bool client_closed, server_closed; /* a close frame has gone, live */
+    bool halved; /* a frame was begun that has no end: nothing can be said after it */
+    bool linted; /* `tape_faults` is known */
+    bool waits_told;
+    bool other_extensions; /* were agreed */
+    bool switching;        /* the latest request may end HTTP: what follows waits */
+    uint8_t tail;          /* enum player_tail */
+    uint8_t tail_end;
+    struct wire_deflate_params deflate; /* as the live handshake agreed */
 
     /* ANSWERING */
+    uint32_t asked_count;
+    struct list asked;
     struct wire_http *http;
     struct buf held; /* bytes of the client that are not read yet */
-    struct list asked;
-    uint32_t asked_count;
     uint64_t requests, answers;
-    bool switching; /* the latest request may end HTTP: what follows waits */
-    uint8_t tail;   /* enum player_tail */
-    uint8_t tail_end;
     int64_t tail_due;
 
     /* The others */
     const struct replay_connection *connection;
-    uint32_t at; /* the next step */
     struct replay_pace pace;
     struct replay_hear hear;
     struct replay_speak speak;
-    struct wire_deflate_params deflate; /* as the live handshake agreed */
-    bool other_extensions;
     struct replay_compare compare;
     struct replay_live *live; /* NULL: nothing is substituted */
     struct buf filled;
+    uint32_t at;                 /* the next step */
     uint32_t expected;           /* the client's next message, NONE: all were had */
     uint64_t had;                /* number of the last one that came */
     uint64_t got;                /* live messages, all of them */
     struct buf came;             /* int64_t each: when messages came that are ahead */
     size_t came_at;              /* of the walk */
     uint32_t tape_faults;        /* WIRE_FAULT_ bits of the recorded client */
-    bool linted;                 /* they have been looked for */
     uint32_t skip_from, skip_to; /* steps that were left out, for the client closed */
-    uint32_t pings[PLAYER_PINGS_MAX]; /* steps of recorded pings without a pong */
     unsigned ping_count;
-    bool client_closed, server_closed; /* a close frame has gone, live */
-    bool halved; /* a frame was begun that has no end: nothing can be said after it */
-    int64_t over_ns;   /* when the client closed or ended */
-    uint64_t raw_got;  /* TUNNEL: bytes that came, in all */
-    uint64_t raw_had;  /* and those the walk has passed */
-    int64_t raw_ns;    /* when the latest came */
-    uint32_t waits_at; /* step of the client that is awaited, NONE */
+    uint32_t pings[PLAYER_PINGS_MAX]; /* steps of recorded pings without a pong */
+    int64_t over_ns;                  /* when the client closed or ended */
+    uint64_t raw_got;                 /* TUNNEL: bytes that came, in all */
+    uint64_t raw_had;                 /* and those the walk has passed */
+    int64_t raw_ns;                   /* when the latest came */
     int64_t waits_until;
-    bool waits_told;
+    uint32_t waits_at; /* step of the client that is awaited, NONE */
 };
 
 /* ---- player.c ---- */
