@@ -1,6 +1,7 @@
 #include "cli/run.h"
 
 #include "base/buf.h"
+#include "base/text.h"
 #include "cli/options.h"
 
 #include <errno.h>
@@ -19,6 +20,8 @@ struct cli_run {
     struct cli_recorder *recorder;
     struct net_signal *signals[SIGNALS];
     struct net_child *child;
+    struct net_timer *end_timer; /* cli_run_end */
+    char end_reason[64];
     char reason[64]; /* why it ends */
     int signals_seen;
     int child_status; /* as a shell would say it */
@@ -33,6 +36,33 @@ struct net_loop *cli_run_loop(const struct cli_run *run)
 struct cli_recorder *cli_run_recorder(const struct cli_run *run)
 {
     return run->recorder;
+}
+
+const char *cli_run_tape_name(const struct cli_recorder_config *c)
+{
+    if (c->output == NULL) {
+        return "no tape";
+    }
+    return strcmp(c->output, "-") == 0 ? "stdout" : c->output;
+}
+
+void cli_run_tell_tape(const struct cli_recorder_config *c,
+                       const struct cli_recorder_result *t, const char *reason)
+{
+    struct buf size = { 0 };
+
+    if (text_put_size(&size, t->bytes) == 0) {
+        fprintf(stderr, "wstape: %s: %u connection%s, %llu records, %.*s (%s)\n",
+                cli_run_tape_name(c), t->connections, t->connections == 1 ? "" : "s",
+                (unsigned long long)t->records, (int)size.len, (const char *)size.at,
+                reason[0] == '\0' ? "the tape failed" : reason);
+    }
+    if (t->lost_records > 0) {
+        fprintf(stderr,
+                "wstape: %llu records are MISSING: the tape could not be written\n",
+                (unsigned long long)t->lost_records);
+    }
+    buf_deinit(&size);
 }
 
 /* ---- ready ---- */
@@ -65,7 +95,7 @@ static int write_port_file(const struct cli_run *run, struct err *e)
 
 /* ---- ending ---- */
 
-void cli_run_stop(struct cli_run *run, const char *reason)
+static void stop(struct cli_run *run, const char *reason)
 {
     bool first = run->reason[0] == '\0';
 
@@ -81,6 +111,21 @@ void cli_run_stop(struct cli_run *run, const char *reason)
     }
     if (!run->stopped) {
         cli_recorder_stop(run->recorder, reason);
+    }
+}
+
+static void end_due(void *owner)
+{
+    struct cli_run *run = owner;
+
+    stop(run, run->end_reason);
+}
+
+void cli_run_end(struct cli_run *run, const char *reason)
+{
+    if (run->end_reason[0] == '\0') {
+        snprintf(run->end_reason, sizeof(run->end_reason), "%s", reason);
+        net_timer_at(run->end_timer, 0);
     }
 }
 
@@ -146,9 +191,7 @@ static void on_signal(void *owner, int number)
     if (run->child != NULL) {
         net_child_kill(run->child, SIGKILL);
     }
-    cli_run_stop(run, number == SIGINT    ? "SIGINT"
-                      : number == SIGTERM ? "SIGTERM"
-                                          : "SIGHUP");
+    stop(run, number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "SIGHUP");
 }
 
 static void command_done(void *owner, int status, int signal)
@@ -164,7 +207,7 @@ static void command_done(void *owner, int status, int signal)
         snprintf(reason, sizeof(reason), "command exited with status %d", status);
     }
     if (!run->stopped) {
-        cli_run_stop(run, reason);
+        stop(run, reason);
     }
     end_if_over(run);
 }
@@ -276,7 +319,7 @@ static int run_loop(struct cli_run *run)
         return failed(r, &e);
     }
     if (r < 0) {
-        cli_run_stop(run, "could not start");
+        stop(run, "could not start");
     }
     net_loop_run(run->loop);
     status = finish(run);
@@ -300,7 +343,14 @@ int cli_run(const struct cli_run_config *c)
     }
     c->recorder->stopped = recorder_stopped;
     c->recorder->owner = &run;
-    status = run_loop(&run);
+    run.end_timer = net_timer_new(run.loop, end_due, &run);
+    if (run.end_timer == NULL) {
+        err_set(&e, -ENOMEM, "out of memory");
+        status = cli_fail(CLI_FAILED, &e);
+    } else {
+        status = run_loop(&run);
+    }
+    net_timer_free(run.end_timer);
     net_loop_free(run.loop);
     return status;
 }

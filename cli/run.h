@@ -38,7 +38,15 @@ int cli_run(const struct cli_run_config *c);
 struct net_loop *cli_run_loop(const struct cli_run *run);
 struct cli_recorder *cli_run_recorder(const struct cli_run *run);
 
-/* End it, as a signal would. */
-void cli_run_stop(struct cli_run *run, const char *reason);
+/* The line about the tape that was written, "no tape" if there was none, to stderr. */
+void cli_run_tell_tape(const struct cli_recorder_config *c,
+                       const struct cli_recorder_result *t, const char *reason);
+
+/* "no tape", "stdout", or the file. */
+const char *cli_run_tape_name(const struct cli_recorder_config *c);
+
+/* End it as a signal would, soon: not from within this call. `reason` is copied; the
+ * first one counts. */
+void cli_run_end(struct cli_run *run, const char *reason);
 
 #endif
