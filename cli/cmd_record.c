@@ -1,19 +1,9 @@
 #include "base/buf.h"
-#include "base/text.h"
 #include "cli/options.h"
 #include "cli/record_options.h"
 #include "cli/run.h"
 
 #include <stdio.h>
-#include <string.h>
-
-static const char *tape_name(const struct cli_record_options *o)
-{
-    if (o->config.output == NULL) {
-        return "no tape";
-    }
-    return strcmp(o->config.output, "-") == 0 ? "stdout" : o->config.output;
-}
 
 static void announce(void *owner, const struct cli_recorder *recorder)
 {
@@ -23,7 +13,8 @@ static void announce(void *owner, const struct cli_recorder *recorder)
     if (cli_recorder_put_url(recorder, false, &url) == 0) {
         fprintf(stderr, "wstape: %s %.*s -> %s to %s\n",
                 o->config.output == NULL ? "passing" : "recording", (int)url.len,
-                (const char *)url.at, o->config.upstream, tape_name(o));
+                (const char *)url.at, o->config.upstream,
+                cli_run_tape_name(&o->config));
     }
     buf_deinit(&url);
 }
@@ -32,20 +23,8 @@ static int summarize(void *owner, const struct cli_recorder_result *t,
                      const char *reason)
 {
     const struct cli_record_options *o = owner;
-    struct buf size = { 0 };
 
-    if (text_put_size(&size, t->bytes) == 0) {
-        fprintf(stderr, "wstape: %s: %u connection%s, %llu records, %.*s (%s)\n",
-                tape_name(o), t->connections, t->connections == 1 ? "" : "s",
-                (unsigned long long)t->records, (int)size.len, (const char *)size.at,
-                reason[0] == '\0' ? "the tape failed" : reason);
-    }
-    if (t->lost_records > 0) {
-        fprintf(stderr,
-                "wstape: %llu records are MISSING: the tape could not be written\n",
-                (unsigned long long)t->lost_records);
-    }
-    buf_deinit(&size);
+    cli_run_tell_tape(&o->config, t, reason);
     return CLI_OK;
 }
 

@@ -62,9 +62,8 @@ enum { OPTIONS_MAX = 32 };
 
 #define OPTION_COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-/* Append `count` options; returns where the next go. */
-static struct cli_option *put_options(struct cli_option *to,
-                                      const struct cli_option *from, size_t count)
+struct cli_option *cli_record_put_options(struct cli_option *to,
+                                          const struct cli_option *from, size_t count)
 {
     memcpy(to, from, count * sizeof(*from));
     return to + count;
@@ -124,11 +123,11 @@ static struct cli_option *put_address_options(struct cli_record_options *o,
           .to = &c->keep_host },
     };
 
-    return put_options(to, table, OPTION_COUNT(table));
+    return cli_record_put_options(to, table, OPTION_COUNT(table));
 }
 
-static struct cli_option *put_tls_options(struct cli_record_options *o,
-                                          struct cli_option *to)
+struct cli_option *cli_record_put_tls(struct cli_record_options *o,
+                                      struct cli_option *to)
 {
     struct cli_recorder_config *c = &o->config;
     const struct cli_option table[] = {
@@ -163,11 +162,11 @@ static struct cli_option *put_tls_options(struct cli_record_options *o,
           .to = &c->upstream_insecure },
     };
 
-    return put_options(to, table, OPTION_COUNT(table));
+    return cli_record_put_options(to, table, OPTION_COUNT(table));
 }
 
-static struct cli_option *put_limit_options(struct cli_record_options *o,
-                                            struct cli_option *to)
+struct cli_option *cli_record_put_limits(struct cli_record_options *o,
+                                         struct cli_option *to)
 {
     static const char *const policies[] = { "stop", "pass", NULL };
     struct cli_recorder_config *c = &o->config;
@@ -212,7 +211,7 @@ static struct cli_option *put_limit_options(struct cli_record_options *o,
           .names = policies },
     };
 
-    return put_options(to, table, OPTION_COUNT(table));
+    return cli_record_put_options(to, table, OPTION_COUNT(table));
 }
 
 static int parse_seed(struct cli_record_options *o, struct err *e)
@@ -229,6 +228,13 @@ static int parse_seed(struct cli_record_options *o, struct err *e)
     }
     c->has_seed = true;
     return 0;
+}
+
+int cli_record_settle(struct cli_record_options *o, struct err *e)
+{
+    int r = parse_seed(o, e);
+
+    return r == 0 ? parse_sync(o, e) : r;
 }
 
 /* "2026-11-20T23:05:01.123Z" becomes "20261120T230501". */
@@ -305,7 +311,7 @@ int cli_record_parse(struct cli_record_options *o, int argc, char **argv, struct
     int r;
 
     cli_recorder_defaults(&o->config);
-    put_limit_options(o, put_tls_options(o, put_address_options(o, table)));
+    cli_record_put_limits(o, cli_record_put_tls(o, put_address_options(o, table)));
     r = cli_parse(command, table, argc, argv, &parsed, e);
     if (r != 0) {
         return r;
@@ -313,10 +319,7 @@ int cli_record_parse(struct cli_record_options *o, int argc, char **argv, struct
     o->command = parsed.command;
     r = check_needed(o, command->name, e);
     if (r == 0) {
-        r = parse_seed(o, e);
-    }
-    if (r == 0) {
-        r = parse_sync(o, e);
+        r = cli_record_settle(o, e);
     }
     if (r == 0) {
         name_output(o);

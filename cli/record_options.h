@@ -23,4 +23,16 @@ struct cli_record_options {
 int cli_record_parse(struct cli_record_options *o, int argc, char **argv,
                      struct err *e);
 
+/* ---- shared with replay: append options to a table, return where the next go ---- */
+
+struct cli_option *cli_record_put_options(struct cli_option *to,
+                                          const struct cli_option *from, size_t count);
+struct cli_option *cli_record_put_tls(struct cli_record_options *o,
+                                      struct cli_option *to);
+struct cli_option *cli_record_put_limits(struct cli_record_options *o,
+                                         struct cli_option *to);
+
+/* After parsing: rules, seed and sync into `config`. -EINVAL with words. */
+int cli_record_settle(struct cli_record_options *o, struct err *e);
+
 #endif
