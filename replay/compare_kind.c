@@ -62,20 +62,33 @@ static bool same_name(const struct replay_tree *x, uint32_t n,
             shape == replay_shape_of(replay_value_text(y, m)));
 }
 
-/* Whether the naming members of `x` have an equal one in `y`. `after`: `x` is c->after.
- */
+/* The member of `y` that stands where `n` stands in `x`: its twin, for a key that comes
+ * more than once; the last one of the key when there are too few. */
+static uint32_t counterpart(const struct replay_compare *c, const struct replay_tree *x,
+                            uint32_t n)
+{
+    bool after = x == &c->after;
+    uint32_t m = after ? replay_compare_twin_of_after(c, n)
+                       : replay_compare_twin_of_before(c, n);
+
+    return m != REPLAY_NO_VALUE ? m
+                                : replay_tree_member(after ? &c->before : &c->after, 0,
+                                                     replay_value_key(x, n));
+}
+
+/* Whether the naming members of `x` have an equal one in `y`. */
 static bool names_agree(const struct replay_compare *c, const struct replay_tree *x,
-                        const struct replay_tree *y, bool after)
+                        const struct replay_tree *y)
 {
     for (uint32_t n = x->at[0].first; n != REPLAY_NO_VALUE; n = x->at[n].next) {
-        bool ignored = after ? replay_compare_ignores_after(c, n)
-                             : replay_compare_ignores_before(c, n);
+        bool ignored = x == &c->after ? replay_compare_ignores_after(c, n)
+                                      : replay_compare_ignores_before(c, n);
         uint32_t m;
 
         if (ignored || !replay_compare_is_name(x, n)) {
             continue;
         }
-        m = replay_tree_member(y, 0, replay_value_key(x, n));
+        m = counterpart(c, x, n);
         if (m == REPLAY_NO_VALUE || !same_name(x, n, y, m)) {
             return false;
         }
@@ -83,41 +96,43 @@ static bool names_agree(const struct replay_compare *c, const struct replay_tree
     return true;
 }
 
-/* Whether the two outermost objects share a key, or one is empty. */
-static int share_a_key(struct replay_compare *c, bool *share)
+/* Whether the two outermost objects, which are paired, share a key, or one is empty. */
+static bool share_a_key(const struct replay_compare *c)
 {
-    uint32_t n = c->before.at[0].first, m = c->after.at[0].first;
-    int r;
+    uint32_t n = c->before.at[0].first;
+    bool share = n == REPLAY_NO_VALUE || c->after.at[0].first == REPLAY_NO_VALUE;
 
-    *share = n == REPLAY_NO_VALUE || m == REPLAY_NO_VALUE;
-    if (*share) {
-        return 0;
+    for (; n != REPLAY_NO_VALUE && !share; n = c->before.at[n].next) {
+        share = replay_compare_twin_of_before(c, n) != REPLAY_NO_VALUE;
     }
-    r = replay_compare_pair(c, n, m);
-    for (; r == 0 && n != REPLAY_NO_VALUE && !*share; n = c->before.at[n].next) {
-        *share = replay_compare_twin_of_before(c, n) != REPLAY_NO_VALUE;
-    }
-    return r;
+    return share;
 }
 
 static int same_objects(struct replay_compare *c, bool *same)
 {
-    if (!names_agree(c, &c->before, &c->after, false) ||
-        !names_agree(c, &c->after, &c->before, true)) {
-        *same = false;
-        return 0;
+    int r = replay_compare_pair(c, c->before.at[0].first, c->after.at[0].first);
+
+    if (r == 0) {
+        *same = names_agree(c, &c->before, &c->after) &&
+                names_agree(c, &c->after, &c->before) && share_a_key(c);
     }
-    return share_a_key(c, same);
+    return r;
 }
 
 /* ---- others ---- */
 
-static bool same_arrays(const struct replay_tree *x, const struct replay_tree *y)
+static bool ignores_one(const struct replay_compare *c, uint32_t n, uint32_t m)
 {
+    return replay_compare_ignores_before(c, n) || replay_compare_ignores_after(c, m);
+}
+
+static bool same_arrays(const struct replay_compare *c)
+{
+    const struct replay_tree *x = &c->before, *y = &c->after;
     uint32_t n = x->at[0].first, m = y->at[0].first;
     bool string;
 
-    if (n == REPLAY_NO_VALUE || m == REPLAY_NO_VALUE) {
+    if (n == REPLAY_NO_VALUE || m == REPLAY_NO_VALUE || ignores_one(c, n, m)) {
         return true;
     }
     string = x->at[n].kind == WIRE_JSON_STRING || y->at[m].kind == WIRE_JSON_STRING;
@@ -134,14 +149,14 @@ static int same_json(struct replay_compare *c, bool *same)
 {
     enum wire_json_kind type = type_of(&c->before);
 
-    if (type != type_of(&c->after)) {
-        *same = false;
+    if (ignores_one(c, 0, 0) || type != type_of(&c->after)) {
+        *same = ignores_one(c, 0, 0);
         return 0;
     }
     if (type == WIRE_JSON_OBJECT) {
         return same_objects(c, same);
     }
-    *same = type != WIRE_JSON_ARRAY || same_arrays(&c->before, &c->after);
+    *same = type != WIRE_JSON_ARRAY || same_arrays(c);
     return 0;
 }
 

@@ -58,6 +58,14 @@ static int put_difference(void *owner, const struct replay_difference *d)
     return r < 0 ? r : buf_put_byte(out, '\n');
 }
 
+static struct replay_traits traits_of(struct replay_compare *c, struct replay_text text)
+{
+    struct replay_traits t;
+
+    assert_int_equal(replay_compare_traits(c, SERVER, text, &t), 0);
+    return t;
+}
+
 static void differ_with(const struct replay_rules *rules, struct replay_text before,
                         struct replay_text after, const char *expected)
 {
@@ -71,6 +79,9 @@ static void differ_with(const struct replay_rules *rules, struct replay_text bef
                      differs);
     assert_int_equal(buf_put_byte(&said, '\0'), 0);
     assert_string_equal((const char *)said.at, expected);
+    if (differs == 0) {
+        assert_true(traits_of(&c, before).equal == traits_of(&c, after).equal);
+    }
     buf_deinit(&said);
     replay_compare_deinit(&c);
 }
@@ -363,6 +374,9 @@ static bool kind_with(const struct replay_rules *rules, struct replay_text x,
     replay_compare_init(&c, rules);
     assert_int_equal(replay_compare_kind(&c, x, y, &same), 0);
     assert_int_equal(replay_compare_kind(&c, y, x, &back), 0);
+    if (same && x.payload.len > 2 && y.payload.len > 2) {
+        assert_true(traits_of(&c, x).kind == traits_of(&c, y).kind);
+    }
     replay_compare_deinit(&c);
     assert_int_equal(same, back);
     return same;
@@ -393,6 +407,10 @@ static void kinds_go_by_name(void **state)
     assert_false(kind("{\"a\":1}", "{\"b\":1}"));
     assert_true(kind("{\"a\":1}", "{}"));
     assert_false(kind("{\"msg\":\"connect\"}", "{\"msg\":\"ping\"}"));
+    assert_true(kind("{\"type\":\"a\",\"type\":\"b\"}",
+                     "{\"type\":\"a\",\"x\":1,\"type\":\"b\"}"));
+    assert_false(
+        kind("{\"type\":\"a\",\"type\":\"b\"}", "{\"type\":\"b\",\"type\":\"a\"}"));
     assert_true(kind("{\"type\":\"chat\",\"msg\":\"hi\"}",
                      "{\"type\":\"chat\",\"msg\":\"ho\"}"));
 }
@@ -424,6 +442,10 @@ static void other_kinds(void **state)
                           text_of("{\"type\":\"b\",\"b\":1}")));
     assert_true(
         kind_with(&rules, text_of("{\"type\":\"a\",\"b\":1}"), text_of("{\"b\":1}")));
+    add_ignore(&rules, "$[0]");
+    assert_true(kind_with(&rules, text_of("[\"a\",1]"), text_of("[\"b\",1]")));
+    add_ignore(&rules, "$");
+    assert_true(kind_with(&rules, text_of("{}"), text_of("[]")));
     drop_ignores(&rules);
 }
 
@@ -449,12 +471,54 @@ static void names_are_told(void **state)
     replay_tree_deinit(&t);
 }
 
+static void traits_tell_apart(void **state)
+{
+    static const char *const texts[] = {
+        "{\"type\":\"a\",\"n\":1}",
+        "{\"type\":\"a\",\"n\":2}",
+        "{\"type\":\"b\",\"n\":1}",
+        "{\"type\":\"a\",\"m\":1}",
+        "{\"type\":\"a\"}",
+        "{\"type\":\"a\",\"n\":[1,2]}",
+        "{\"type\":\"a\",\"n\":[2,1]}",
+        "[1,2]",
+        "[2,1]",
+        "[[1],2]",
+        "1",
+        "\"1\"",
+        "true",
+        "false",
+        "{}",
+        "[]",
+        "text",
+        "texts",
+    };
+    enum { COUNT = sizeof(texts) / sizeof(*texts) };
+    const struct replay_rules rules = { .match = REPLAY_MATCH_JSON };
+    struct replay_compare c;
+
+    (void)state;
+    replay_compare_init(&c, &rules);
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t k = 0; k < i; k++) {
+            assert_true(traits_of(&c, text_of(texts[i])).equal !=
+                        traits_of(&c, text_of(texts[k])).equal);
+        }
+    }
+    assert_true(traits_of(&c, text_of(texts[0])).kind !=
+                traits_of(&c, text_of(texts[2])).kind);
+    assert_true(traits_of(&c, text_of("[\"join\"]")).kind !=
+                traits_of(&c, text_of("[\"leave\"]")).kind);
+    replay_compare_deinit(&c);
+}
+
 /* ---- memory ---- */
 
 static int compare_once(void)
 {
     static struct replay_rules rules = { .match = REPLAY_MATCH_JSON };
     struct replay_compare c;
+    struct replay_traits t;
     struct buf said = { 0 };
     bool same;
     int r;
@@ -466,6 +530,9 @@ static int compare_once(void)
     if (r == REPLAY_DIFFERS) {
         r = replay_compare_kind(&c, text_of("{\"b\":0,\"a\":1}"), text_of("{\"a\":1}"),
                                 &same);
+    }
+    if (r == 0) {
+        r = replay_compare_traits(&c, SERVER, text_of("{\"\\u0041\":[1,\"\\n\"]}"), &t);
     }
     replay_compare_deinit(&c);
     buf_deinit(&said);
@@ -538,6 +605,7 @@ int main(void)
         cmocka_unit_test(kinds_go_by_name),
         cmocka_unit_test(other_kinds),
         cmocka_unit_test(names_are_told),
+        cmocka_unit_test(traits_tell_apart),
         cmocka_unit_test(no_allocation_leaks),
         cmocka_unit_test(no_allocation_leaks_while_ignoring),
     };
