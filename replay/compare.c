@@ -69,7 +69,9 @@ static int mark_both(struct replay_compare *c)
     memset(c->marks.at, 0, len);
     c->marks.len = len;
     r = mark(c, &c->before, c->marks.at);
-    return r < 0 ? r : mark(c, &c->after, c->marks.at + c->before.count);
+    return r < 0 || c->after.count == 0
+               ? r
+               : mark(c, &c->after, c->marks.at + c->before.count);
 }
 
 bool replay_compare_ignores_before(const struct replay_compare *c, uint32_t value)
@@ -90,6 +92,14 @@ int replay_compare_read(struct replay_compare *c, struct bytes before,
     if (r == 0) {
         r = replay_tree_read(&c->after, after);
     }
+    return r == 0 ? mark_both(c) : r;
+}
+
+int replay_compare_read_one(struct replay_compare *c, struct bytes text)
+{
+    int r = replay_tree_read(&c->before, text);
+
+    c->after.count = 0;
     return r == 0 ? mark_both(c) : r;
 }
 

@@ -98,6 +98,18 @@ int replay_compare(struct replay_compare *c, enum side from, struct replay_text 
 int replay_compare_kind(struct replay_compare *c, struct replay_text before,
                         struct replay_text after, bool *same);
 
+/* What two messages have in common, in short. */
+struct replay_traits {
+    uint64_t equal; /* the same in texts that are equal under the rules */
+    uint64_t kind; /* the same in texts of one kind, but for those that depend on shared
+                      keys or on first elements of which one is missing */
+};
+
+/* To find what a message may be among many without comparing each: the same traits say
+ * "perhaps", different ones "hardly". -ENOMEM. */
+int replay_compare_traits(struct replay_compare *c, enum side from,
+                          struct replay_text text, struct replay_traits *out);
+
 /*
  * A naming member says what a message is: a member of the outermost object that holds a
  * string or a number, with one of these keys: type, event, kind, op, opcode, action,

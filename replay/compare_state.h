@@ -20,6 +20,9 @@ struct replay_comparison {
 int replay_compare_read(struct replay_compare *c, struct bytes before,
                         struct bytes after);
 
+/* As replay_compare_read, of one text, which is in c->before then. */
+int replay_compare_read_one(struct replay_compare *c, struct bytes text);
+
 /* Give scratch memory back after a very large text. */
 void replay_compare_trim(struct replay_compare *c);
 
