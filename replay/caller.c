@@ -302,6 +302,9 @@ static int settle(struct replay_caller *c, int r, int64_t now_ns)
     if (r == 0) {
         r = close_for_mismatch(c, now_ns);
     }
+    if (r < 0 && c->state != CALLER_DONE) { /* what is half done is not gone on with */
+        replay_caller_move(c, CALLER_DONE);
+    }
     c->output.wake_at = c->state == CALLER_DONE
                             ? REPLAY_NEVER
                             : replay_caller_earlier(c->due_at, c->limit_at);

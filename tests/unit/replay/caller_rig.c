@@ -139,6 +139,21 @@ void rig_deinit(struct rig *r)
 
 /* ---- inputs ---- */
 
+/* Once memory was out, nothing happens any more. */
+static void expect_inert(struct rig *r)
+{
+    static const char wire[] = "HTTP/1.1 200 OK\r\n\r\n\x81\x01x\x88\x00";
+    size_t told = r->told.len;
+
+    assert_true(replay_caller_output(r->caller)->wake_at < 0);
+    assert_int_equal(replay_caller_bytes(r->caller, bytes_of(wire), r->now_ns), 0);
+    assert_int_equal(replay_caller_flow(r->caller, false, r->now_ns), 0);
+    assert_int_equal(replay_caller_wake(r->caller, r->now_ns), 0);
+    assert_int_equal(replay_caller_ended(r->caller, CAPTURE_END_FIN, r->now_ns), 0);
+    replay_caller_stop(r->caller, r->now_ns);
+    assert_int_equal(r->told.len, told);
+}
+
 /* As the owner does: send what there is to send. */
 static void take_output(struct rig *r, int result)
 {
@@ -146,6 +161,7 @@ static void take_output(struct rig *r, int result)
 
     if (r->tight && result < 0) {
         r->error = result;
+        expect_inert(r);
         return;
     }
     assert_int_equal(result, 0);
