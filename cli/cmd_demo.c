@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include "cli/demo_session.h"
+#include "wire/url.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,7 +30,8 @@ static const struct cli_command command = {
     .usage = "",
     .summary =
         "Record a session between an embedded client and an embedded backend, over "
-        "real\nsockets, and show the tape; then the same with two faults.",
+        "real\nsockets, and show the tape; replay it with the backend gone; then the "
+        "same with\ntwo faults.",
 };
 
 static int choose_tapes(struct demo *d, struct err *e)
@@ -92,11 +94,62 @@ static int record_plain(struct demo *d, struct err *e)
     return r;
 }
 
+/* ---- the tape in place of the backend ---- */
+
+/* `wstape demo --client`: the client alone, where WSTAPE_URL says. */
+static int call(void)
+{
+    const char *text = getenv("WSTAPE_URL");
+    struct demo_sights seen;
+    struct wire_url url;
+    struct err e;
+    int r;
+
+    if (text == NULL) {
+        err_set(&e, -EINVAL,
+                "demo: --client needs WSTAPE_URL: run it with "
+                "`wstape replay TAPE -- wstape demo --client`");
+        return cli_fail(CLI_USAGE, &e);
+    }
+    r = wire_url_parse(text, "WSTAPE_URL", &url, &e);
+    if (r == 0) {
+        r = demo_session_call(url.port, &seen, &e);
+    }
+    if (r == 0 && seen.count > 0) {
+        r = err_set(&e, -EPROTO, "demo: the client saw what nobody recorded: %s",
+                    seen.at[0]);
+    }
+    if (r < 0) {
+        return cli_fail(r == -EINVAL ? CLI_USAGE : CLI_FAILED, &e);
+    }
+    printf("   the client: GET /health, two chats, a ping and the close were answered "
+           "as ever\n");
+    return CLI_OK;
+}
+
+/* The demo's client as the COMMAND of a replay. */
+static int replay(struct demo *d)
+{
+    char name[] = "replay", listen[] = "--listen", any[] = "ws://127.0.0.1:0";
+    char then[] = "--", demo[] = "demo", client[] = "--client", fail[] = "fail";
+    char on_mismatch[] = "--on-mismatch", self[] = "/proc/self/exe";
+    char *argv[] = { name, d->plain, listen, any,    on_mismatch, fail,
+                     then, self,     demo,   client, NULL };
+
+    printf(
+        "\n5. The backend is gone. Its tape takes its place, and the same client finds "
+        "nothing\n   amiss:\n   $ wstape replay %s --listen ws://127.0.0.1:0 \\\n"
+        "       --on-mismatch fail -- wstape demo --client\n",
+        d->plain);
+    fflush(stdout);
+    return cmd_replay(10, argv);
+}
+
 /* ---- the same with faults ---- */
 
 static void introduce_faulty(const struct demo_session_config *c, uint16_t backend_port)
 {
-    printf("\n5. The same session again, with two rules of what to break:\n"
+    printf("\n6. The same session again, with two rules of what to break:\n"
            "   $ wstape record --upstream ws://127.0.0.1:%u --listen ws://127.0.0.1:0 "
            "\\\n"
            "       --output %s",
@@ -130,13 +183,13 @@ static int record_faulty(struct demo *d, struct err *e)
     if (r < 0) {
         return r;
     }
-    printf("6. What the client saw:\n");
+    printf("7. What the client saw:\n");
     for (size_t i = 0; i < seen.count; i++) {
         printf("     %s\n", seen.at[i]);
     }
     r = check_sights(&seen, e);
     if (r == 0) {
-        printf("7. $ wstape show %s --connection 2\n\n", d->faulty);
+        printf("8. $ wstape show %s --connection 2\n\n", d->faulty);
     }
     return r;
 }
@@ -147,9 +200,9 @@ static void say_what_next(const struct demo *d)
            "  wstape show --stats %s\n"
            "  wstape show --json %s\n"
            "  wstape verify %s\n"
-           "  wstape faults                  all that can be broken\n\n"
-           "Still to come: a tape that plays the backend or the client.\n",
-           d->folder, d->plain, d->faulty, d->faulty);
+           "  wstape replay %s   the tape as backend, on ws://127.0.0.1:8001\n"
+           "  wstape faults                  all that can be broken\n",
+           d->folder, d->plain, d->faulty, d->faulty, d->plain);
 }
 
 /* Both sessions, each followed by its timeline; what could not be done is said. */
@@ -164,6 +217,9 @@ static int run(struct demo *d)
         return cli_fail(CLI_FAILED, &e);
     }
     status = show(d->plain, NULL);
+    if (status == CLI_OK) {
+        status = replay(d);
+    }
     if (status != CLI_OK) {
         return status;
     }
@@ -173,7 +229,14 @@ static int run(struct demo *d)
 
 int cmd_demo(int argc, char **argv)
 {
-    const struct cli_option table[] = { { 0 } };
+    bool client = false;
+    const struct cli_option table[] = {
+        { .name = "client",
+          .kind = CLI_FLAG,
+          .help = "only the demo's client, for WSTAPE_URL (see `wstape replay`)",
+          .to = &client },
+        { .name = NULL },
+    };
     struct cli_parsed parsed;
     struct demo demo;
     struct err e;
@@ -181,6 +244,9 @@ int cmd_demo(int argc, char **argv)
 
     if (r != 0) {
         return r == CLI_HELP ? CLI_OK : cli_fail(CLI_USAGE, &e);
+    }
+    if (client) {
+        return call();
     }
     if (choose_tapes(&demo, &e) < 0) {
         return cli_fail(CLI_FAILED, &e);

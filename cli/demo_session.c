@@ -50,7 +50,9 @@ static void client_done(void *owner, const struct err *trouble)
     }
     net_timer_free(s->patience);
     s->patience = NULL;
-    cli_recorder_stop(s->recorder, "the demo is over");
+    if (s->recorder != NULL) {
+        cli_recorder_stop(s->recorder, "the demo is over");
+    }
 }
 
 static void out_of_patience(void *owner)
@@ -80,7 +82,7 @@ static int start_recorder(struct session *s, struct err *e)
     return cli_recorder_new(s->loop, &c, &s->recorder, e);
 }
 
-static int start_client(struct session *s, struct err *e)
+static int start_client(struct session *s, uint16_t port, struct err *e)
 {
     static const struct demo_client_events events = { client_saw, client_done };
 
@@ -90,8 +92,7 @@ static int start_client(struct session *s, struct err *e)
     }
     net_timer_at(s->patience,
                  net_loop_now_ns(s->loop) + GIVE_UP_AFTER_S * CLOCK_NS_PER_S);
-    if (demo_client_start(s->loop, cli_recorder_port(s->recorder), &events, s,
-                          &s->client) < 0) {
+    if (demo_client_start(s->loop, port, &events, s, &s->client) < 0) {
         net_timer_free(s->patience);
         return err_set(e, -ENOMEM, "out of memory");
     }
@@ -111,7 +112,7 @@ static int start(struct session *s, struct err *e)
         demo_backend_stop(s->backend);
         return r;
     }
-    r = start_client(s, e);
+    r = start_client(s, cli_recorder_port(s->recorder), e);
     if (r < 0) {
         cli_recorder_stop(s->recorder, "the demo could not start");
     }
@@ -135,6 +136,34 @@ static int run(struct session *s, struct err *e)
     return r;
 }
 
+static int finish(struct session *s, int r, struct demo_sights *out)
+{
+    net_loop_free(s->loop);
+    if (r == 0) {
+        r = s->result;
+    }
+    if (r == 0) {
+        *out = s->sights;
+    }
+    return r;
+}
+
+int demo_session_call(uint16_t port, struct demo_sights *out, struct err *e)
+{
+    struct session s = { .e = e };
+    int r = net_loop_new(&s.loop);
+
+    if (r < 0) {
+        return err_set(e, r, "demo: no event loop: %s", strerror(-r));
+    }
+    r = start_client(&s, port, e);
+    if (net_loop_run(s.loop) < 0 && r == 0) {
+        r = err_set(e, -EIO, "demo: the event loop failed");
+    }
+    demo_client_free(s.client);
+    return finish(&s, r, out);
+}
+
 int demo_session_record(const struct demo_session_config *c, struct demo_sights *out,
                         struct err *e)
 {
@@ -144,13 +173,5 @@ int demo_session_record(const struct demo_session_config *c, struct demo_sights 
     if (r < 0) {
         return err_set(e, r, "demo: no event loop: %s", strerror(-r));
     }
-    r = run(&s, e);
-    net_loop_free(s.loop);
-    if (r == 0) {
-        r = s.result;
-    }
-    if (r == 0) {
-        *out = s.sights;
-    }
-    return r;
+    return finish(&s, run(&s, e), out);
 }

@@ -26,6 +26,9 @@ struct demo_session_config {
     void (*introduce)(const struct demo_session_config *c, uint16_t backend_port);
 };
 
+/* Just the client, with whoever listens on this port of 127.0.0.1. As below. */
+int demo_session_call(uint16_t port, struct demo_sights *out, struct err *e);
+
 /* Runs its own loop; the tape is finished and closed when it returns. 0: `*out` is set;
  * else a negative errno with words. */
 int demo_session_record(const struct demo_session_config *c, struct demo_sights *out,

@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-COMMANDS = ["record", "inject", "faults", "show", "verify", "ca", "demo"]
+COMMANDS = ["record", "inject", "faults", "replay", "show", "verify", "ca",
+            "demo"]
 
 
 def wstape(*args, **kw):
@@ -102,18 +103,37 @@ def test_demo_records_and_shows_a_session(tmp_path):
     assert wstape("verify", str(tape)).returncode == 0
 
 
+def test_demo_replays_what_it_recorded_with_the_backend_gone(tmp_path):
+    done = demo(tmp_path)
+    assert done.returncode == 0, done.stderr
+    replayed = done.stdout.split("\n5. ")[1].split("\n6. ")[0]
+    (tape,) = tmp_path.glob("wstape-demo-*/demo.wstape")
+    assert f"$ wstape replay {tape} " in replayed
+    assert "two chats, a ping and the close were answered as ever" in replayed
+    for line in ["GET /health: played 1 time, 1 on the tape",
+                 "connection 2: 2 of 2 messages came, all as on the tape",
+                 "no mismatch"]:  # fmt: skip
+        assert f"wstape: {line}\n" in done.stderr
+
+
+def test_demo_client_says_where_it_wants_to_call(tmp_path):
+    env = {k: v for k, v in os.environ.items() if k != "WSTAPE_URL"}
+    done = wstape("demo", "--client", env=env)
+    assert done.returncode == 2 and "WSTAPE_URL" in done.stderr
+
+
 def test_demo_breaks_the_session_as_the_rules_say(tmp_path):
     done = demo(tmp_path)
     assert done.returncode == 0, done.stderr
-    _, faulty = done.stdout.split("\n5. ")
+    _, faulty = done.stdout.split("\n6. ")
     (tape,) = tmp_path.glob("wstape-demo-*/faulty.wstape")
-    typed, rest = faulty.split("\n6. What the client saw:\n")
+    typed, rest = faulty.split("\n7. What the client saw:\n")
     assert f"--output {tape} \\\n" in typed
     assert re.findall(r"--fault '(.*)'", typed) == [
         "drop_field=tool_name,json.type=tool_executing",
         "close=1011,reason=Internal error,from=server,message=8",
     ]
-    saw, shown = rest.split("\n7. ")
+    saw, shown = rest.split("\n8. ")
     assert saw.split("\n") == [
         "     tool_executing without tool_name",
         "     closed with 1011 (Internal error)",
