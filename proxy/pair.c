@@ -251,6 +251,9 @@ static void read_from(struct proxy_pair *p, enum side side, bool on)
 
 static void reach_backend(struct proxy_pair *p)
 {
+    if (p->closing) {
+        return; /* cut off in the turn that asked for it */
+    }
     if (p->server->config.backend != NULL) {
         proxy_pair_connect_guest(p);
         return;
