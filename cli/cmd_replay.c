@@ -98,43 +98,56 @@ static void tell_damage(const struct play *p)
     }
 }
 
-static int read_tape(struct play *p, struct err *e)
+static int make_script(struct play *p, struct err *e)
 {
     bool tty = isatty(STDERR_FILENO) == 1;
-    int r = capture_file_open(p->options.tape, &p->source, e);
+    struct err why;
+    int r = capture_reader_new(&p->source, &p->reader, &why);
 
-    if (r < 0) {
-        return r;
-    }
     p->shown_at = clock_monotonic_ns() + PROGRESS_MS * CLOCK_NS_PER_MS;
-    r = capture_reader_new(&p->source, &p->reader, e);
     if (r == 0) {
-        r = replay_script_new(p->reader, tty ? progress : NULL, p, &p->script, e);
+        r = replay_script_new(p->reader, tty ? progress : NULL, p, &p->script, &why);
     }
     if (p->shown) {
         fputs("\r\033[K", stderr);
     }
-    return r < 0 ? r : check_playable(p, e);
+    return r < 0 ? err_set(e, r, "%s: %s", tape_name(p), why.text) : 0;
+}
+
+static int read_tape(struct play *p, struct err *e)
+{
+    int r = capture_file_open(p->options.tape, &p->source, e);
+
+    if (r == 0) {
+        r = make_script(p, e);
+    }
+    return r == 0 ? check_playable(p, e) : r;
 }
 
 /* ---- what is made of it ---- */
 
+static struct bytes first_handshake(const struct replay_script *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const struct replay_connection *c = &s->connections[i];
+
+        for (uint32_t x = 0; x < c->exchange_count; x++) {
+            if (c->exchanges[x].asks) {
+                return c->exchanges[x].target;
+            }
+        }
+    }
+    return (struct bytes){ NULL, 0 };
+}
+
 /* The first WebSocket's path, so that WSTAPE_URL leads there. */
 static void find_target(struct play *p)
 {
-    for (size_t i = 0; i < p->script->count; i++) {
-        const struct replay_connection *c = &p->script->connections[i];
-        struct bytes target;
+    struct bytes target = first_handshake(p->script);
 
-        if (c->handshake == REPLAY_NONE) {
-            continue;
-        }
-        target = c->exchanges[c->handshake].target;
-        if (target.len > 0 && target.len < sizeof(p->target) && target.at[0] == '/') {
-            memcpy(p->target, target.at, target.len);
-            p->target[target.len] = '\0';
-        }
-        return;
+    if (target.len > 0 && target.len < sizeof(p->target) && target.at[0] == '/') {
+        memcpy(p->target, target.at, target.len);
+        p->target[target.len] = '\0';
     }
 }
 

@@ -15,6 +15,7 @@ static const struct command commands[] = {
     { "record", "stand between client and backend and write what passes to a tape",
       cmd_record },
     { "inject", "stand between client and backend and break what passes", cmd_inject },
+    { "replay", "let a tape play the backend, or the client", cmd_replay },
     { "faults", "list what can be broken, check files of rules", cmd_faults },
     { "show", "print a tape: connections, messages, times, ends", cmd_show },
     { "verify", "check every record of a tape, repair what can be repaired",

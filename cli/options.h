@@ -77,6 +77,7 @@ bool cli_wants_colour(FILE *f);
 int cmd_record(int argc, char **argv);
 int cmd_inject(int argc, char **argv);
 int cmd_faults(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_ca(int argc, char **argv);

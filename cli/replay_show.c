@@ -33,7 +33,9 @@ static void print_lines(struct cli_replay_show *s, bool result)
 
     clear_progress(s);
     if (result) {
-        fwrite(rest.at, 1, rest.len, stdout);
+        if (rest.len > 0) {
+            fwrite(rest.at, 1, rest.len, stdout);
+        }
         return;
     }
     while (rest.len > 0) {

@@ -51,7 +51,8 @@ int replay_report_put_line(const struct replay_report *r, const struct replay_ev
 int replay_report_put_json(const struct replay_report *r, const struct replay_event *e,
                            struct buf *out);
 
-/* Append the summary, lines with newlines, or JSON objects. -ENOMEM. */
+/* Append the summary, lines with newlines, or JSON objects. As backend it lists the
+ * mismatches again, which a client's output may have torn apart. -ENOMEM. */
 int replay_report_put_summary(const struct replay_report *r,
                               const struct replay_stage *stage, bool json,
                               struct buf *out);

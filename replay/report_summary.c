@@ -209,14 +209,15 @@ static void put_compared(const struct totals *t, struct report_words *w)
 
 static void put_mismatches(const struct replay_report *r, struct report_words *w)
 {
-    bool backend = r->live == CLIENT;
-
     if (r->mismatches == 0) {
-        replay_words_text(w, backend ? "no mismatch\n" : "no difference\n");
+        replay_words_text(w, r->live == CLIENT ? "no mismatch\n" : "no difference\n");
         return;
     }
-    replay_words_count(w, r->mismatches, backend ? "mismatch:\n" : "difference:\n",
-                       backend ? "mismatches:\n" : "differences:\n");
+    if (r->live == SERVER) { /* the lines stand above, with nothing in between */
+        replay_words_count(w, r->mismatches, "difference\n", "differences\n");
+        return;
+    }
+    replay_words_count(w, r->mismatches, "mismatch:\n", "mismatches:\n");
     for (size_t i = 0; i < r->kept_count; i++) {
         replay_words_text(w, "  ");
         replay_words_text(w, r->kept[i].line);
