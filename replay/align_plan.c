@@ -84,18 +84,39 @@ static uint32_t find_equal(struct align_block *b, uint32_t from,
     return from;
 }
 
-/* The message of the tape that a live one is, late or early; or the count. Of later
- * ones only the next that is like it can be meant. */
-static uint32_t find_moved(struct align_block *b, const struct align_live *l)
+/* The last of those after message `n` of the tape, without a gap, that a live one
+ * equals. */
+static uint32_t last_equal(struct align_block *b, uint32_t n,
+                           const struct align_live *l)
 {
-    uint32_t n = find_equal(b, 0, l);
+    while (n + 1 < b->slot_count && align_is_equal(align_slot_at(b, n + 1), l)) {
+        n++;
+    }
+    return n;
+}
 
-    while (n < l->plan.column && align_slot_at(b, n)->plan.how != ALIGN_ALONE) {
+static uint32_t find_open(struct align_block *b, uint32_t from, uint32_t to,
+                          const struct align_live *l)
+{
+    uint32_t n = find_equal(b, from, l);
+
+    while (n < to && align_slot_at(b, n)->plan.how != ALIGN_ALONE) {
         n = find_equal(b, n + 1, l);
     }
-    return n < b->slot_count && align_slot_at(b, n)->plan.how == ALIGN_ALONE
-               ? n
-               : b->slot_count;
+    return n < to ? n : b->slot_count;
+}
+
+/* The message of the tape that a live one is, late or early; or the count. Of later
+ * ones only the next that it equals can be meant, or others right behind that. */
+static uint32_t find_moved(struct align_block *b, const struct align_live *l)
+{
+    uint32_t n = find_open(b, 0, l->plan.column, l);
+
+    if (n < b->slot_count) {
+        return n;
+    }
+    n = find_equal(b, l->plan.column, l);
+    return n < b->slot_count ? find_open(b, n, last_equal(b, n, l) + 1, l) : n;
 }
 
 static void find_all_moved(struct align_block *b)
@@ -209,7 +230,7 @@ static void need_live(struct align_block *b, uint32_t l, struct need *need)
     } else if (live->matchable) {
         uint32_t n = find_equal(b, live->plan.column, live);
 
-        need->tape = larger(need->tape, n < b->slot_count ? n : 0);
+        need->tape = larger(need->tape, n < b->slot_count ? last_equal(b, n, live) : 0);
     }
 }
 
