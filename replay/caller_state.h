@@ -65,15 +65,15 @@ struct replay_caller {
     struct replay_stage *stage;
     const struct replay_connection *connection;
     uint32_t index, copy;
-    uint8_t state; /* enum replay_caller_state */
 
     /* The walk. */
     struct replay_pace pace;
     struct caller_gate gate;
-    uint32_t cursor;          /* the next step */
     int64_t due_at, limit_at; /* when it is due; when a wait is over */
     int64_t arrived_at;       /* when the server last got further */
     int64_t flow_at;          /* when back-pressure last changed */
+    uint32_t cursor;          /* the next step */
+    uint8_t state;            /* enum replay_caller_state */
     bool flow;
     bool silent;     /* nothing came in a whole patience: less is waited for */
     bool must_close; /* --on-mismatch close */
