@@ -154,10 +154,14 @@ class Replay(Wstape):
         """What --json printed."""
         return [json.loads(line) for line in self.stdout().splitlines()]
 
+    def told(self):
+        """What it said so far, without its name."""
+        return [x.removeprefix("wstape: ") for x in self.stderr().splitlines()]
+
     def tells(self, text, timeout=START_WITHIN):
-        """The first line of stdout with this text, once it is there."""
+        """The first line about what it plays with this text, once it is there."""
         def line():
-            return next((x for x in self.stdout().splitlines() if text in x), None)
+            return next((x for x in self.told() if text in x), None)
 
         try:
             return until(line, self.folder, timeout, text)
