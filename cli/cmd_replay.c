@@ -15,7 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PROGRESS_MS = 200 };
+enum {
+    PROGRESS_MS = 200,
+    TARGET_SHOWN = 200, /* bytes of a target in the first line */
+};
 
 /* One `wstape replay`. */
 struct play {
@@ -29,10 +32,10 @@ struct play {
     struct cli_replay_backend backend;
     struct cli_replay_client client;
     struct cli_replay_show show;
-    char name[4096];   /* "tape:" and the file's name, for the header of a new tape */
-    char listen[300];  /* what the recorded client called */
-    char target[1024]; /* of the first WebSocket */
-    int64_t shown_at;  /* progress of reading */
+    char name[4096];  /* "tape:" and the file's name, for the header of a new tape */
+    char listen[300]; /* what the recorded client called */
+    char path[1024];  /* of the recorded upstream */
+    int64_t shown_at; /* progress of reading */
     bool shown;
 };
 
@@ -126,28 +129,19 @@ static int read_tape(struct play *p, struct err *e)
 
 /* ---- what is made of it ---- */
 
-static struct bytes first_handshake(const struct replay_script *s)
+/* What --upstream's path was when the tape was made: WSTAPE_URL is then the same. */
+static void find_path(struct play *p)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        const struct replay_connection *c = &s->connections[i];
+    struct bytes upstream = capture_reader_header(p->reader)->upstream;
+    char text[sizeof(p->path)];
+    struct wire_url url;
+    struct err e;
 
-        for (uint32_t x = 0; x < c->exchange_count; x++) {
-            if (c->exchanges[x].asks) {
-                return c->exchanges[x].target;
-            }
-        }
-    }
-    return (struct bytes){ NULL, 0 };
-}
-
-/* The first WebSocket's path, so that WSTAPE_URL leads there. */
-static void find_target(struct play *p)
-{
-    struct bytes target = first_handshake(p->script);
-
-    if (target.len > 0 && target.len < sizeof(p->target) && target.at[0] == '/') {
-        memcpy(p->target, target.at, target.len);
-        p->target[target.len] = '\0';
+    snprintf(text, sizeof(text), "%.*s", (int)upstream.len,
+             upstream.len == 0 ? "" : (const char *)upstream.at);
+    if (upstream.len < sizeof(text) &&
+        wire_url_parse(text, "the tape", &url, &e) == 0) {
+        snprintf(p->path, sizeof(p->path), "%s", url.path);
     }
 }
 
@@ -160,10 +154,10 @@ static void set_recorder(struct play *p)
 
     snprintf(p->name, sizeof(p->name), "tape:%s", tape_name(p));
     if (!p->options.calls) {
-        find_target(p);
+        find_path(p);
         c->backend = &p->backend.guest;
         c->backend_name = p->name;
-        c->path = p->target;
+        c->path = p->path;
         return;
     }
     c->no_listener = true;
@@ -225,6 +219,34 @@ static uint64_t count_messages(const struct replay_script *s)
     return count;
 }
 
+static struct bytes first_handshake(const struct replay_script *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const struct replay_connection *c = &s->connections[i];
+
+        for (uint32_t x = 0; x < c->exchange_count; x++) {
+            if (c->exchanges[x].asks) {
+                return c->exchanges[x].target;
+            }
+        }
+    }
+    return (struct bytes){ NULL, 0 };
+}
+
+/* Where to connect: with the path of the first WebSocket, as a user would type it. */
+static int put_address(const struct play *p, const struct cli_recorder *recorder,
+                       struct buf *out)
+{
+    struct bytes target = first_handshake(p->script);
+    int r = cli_recorder_put_url(recorder, false, out);
+
+    if (r == 0 && target.len > 0 && target.at[0] == '/') {
+        out->len -= strlen(p->path);
+        r = text_put_escaped(out, target, TARGET_SHOWN);
+    }
+    return r;
+}
+
 static void announce(void *owner, const struct cli_recorder *recorder)
 {
     struct play *p = owner;
@@ -234,7 +256,7 @@ static void announce(void *owner, const struct cli_recorder *recorder)
     int r = 0;
 
     if (!p->options.calls) {
-        r = cli_recorder_put_url(recorder, false, &url);
+        r = put_address(p, recorder, &url);
     } else {
         r = buf_put_text(&url, c->upstream);
     }
