@@ -99,23 +99,28 @@ static bool after_holds(const struct inject_connection *c, const struct inject_w
            (e->stage == INJECT_STAGE_MESSAGE && !e->whole);
 }
 
-static bool content_holds(const struct inject_when *w, const struct inject_event *e)
+/* The text or JSON that is asked for: 1, 0, -ENOMEM. */
+static int text_holds(const struct inject_when *w, const struct inject_event *e)
 {
     bool holds = false;
+    int r = w->text == NULL ? 1 : inject_regex_match(w->text, e->payload);
 
+    if (r <= 0 || w->json_count == 0) {
+        return r;
+    }
+    r = inject_json_holds(e->payload, w->json, w->json_count, &holds);
+    return r < 0 ? r : holds;
+}
+
+static int content_holds(const struct inject_when *w, const struct inject_event *e)
+{
     if (w->text != NULL && e->kind == INJECT_BINARY) {
         return false;
     }
     if (!e->whole) {
         return true;
     }
-    if (!inject_ranges_hold(&w->size, e->payload.len) ||
-        (w->text != NULL && !inject_regex_match(w->text, e->payload))) {
-        return false;
-    }
-    return w->json_count == 0 ||
-           (inject_json_holds(e->payload, w->json, w->json_count, &holds) == 0 &&
-            holds);
+    return inject_ranges_hold(&w->size, e->payload.len) ? text_holds(w, e) : 0;
 }
 
 static bool budget_left(const struct inject_connection *c, size_t i)
@@ -146,8 +151,8 @@ static bool drawn(const struct inject_connection *c, const struct inject_rule *r
     return out->draw < r->probability;
 }
 
-bool inject_rule_holds(const struct inject_connection *c, size_t i,
-                       const struct inject_event *e, struct inject_fired *out)
+int inject_rule_holds(const struct inject_connection *c, size_t i,
+                      const struct inject_event *e, struct inject_fired *out)
 {
     const struct inject_rule *r = &c->plan->rules->at[i];
     const struct inject_when *w = &r->when;
@@ -157,12 +162,17 @@ bool inject_rule_holds(const struct inject_connection *c, size_t i,
         !inject_ranges_hold(&w->connection, c->number) ||
         (w->has_from && e->has_from && w->from != e->from) || !times_hold(c, w, e) ||
         !after_holds(c, w, e) || !budget_left(c, i)) {
-        return false;
+        return 0;
     }
-    if (e->stage == INJECT_STAGE_MESSAGE &&
-        (!opcode_holds(w, e->kind) || !inject_ranges_hold(&w->message, e->number) ||
-         !content_holds(w, e))) {
-        return false;
+    if (e->stage == INJECT_STAGE_MESSAGE) {
+        int content =
+            opcode_holds(w, e->kind) && inject_ranges_hold(&w->message, e->number)
+                ? content_holds(w, e)
+                : 0;
+
+        if (content <= 0) {
+            return content;
+        }
     }
     return drawn(c, r, e, out);
 }

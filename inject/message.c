@@ -316,10 +316,10 @@ static int apply_rule(struct work *w, size_t i)
 {
     struct inject_verdict *v = w->v;
     struct inject_fired *f = &v->fired[v->fired_count];
-    int r;
+    int r = inject_rule_holds(w->c, i, w->event, f);
 
-    if (!inject_rule_holds(w->c, i, w->event, f)) {
-        return 0;
+    if (r <= 0) {
+        return r;
     }
     r = act(w, &w->c->plan->rules->at[i], f);
     if (r < 0) {

@@ -22,7 +22,7 @@ static size_t collect(struct inject_connection *c, const struct inject_event *e,
         const struct inject_act *a = &c->plan->rules->at[i].act;
 
         if ((actions & UINT64_C(1) << a->action) == 0 ||
-            !inject_rule_holds(c, i, e, &out[count])) {
+            inject_rule_holds(c, i, e, &out[count]) <= 0) {
             continue;
         }
         inject_connection_count(c, i);
@@ -80,7 +80,7 @@ static size_t late_connection_rules(struct inject_connection *c, int64_t now_ns,
     size_t count = 0;
 
     for (size_t i = 0; i < c->plan->rules->count && count < INJECT_FIRED_MAX; i++) {
-        if (!is_late(c, i) || !inject_rule_holds(c, i, &e, &out[count])) {
+        if (!is_late(c, i) || inject_rule_holds(c, i, &e, &out[count]) <= 0) {
             continue;
         }
         inject_connection_count(c, i);
@@ -224,7 +224,7 @@ bool inject_may_hold(struct inject_connection *c, enum side from,
         return false;
     }
     for (size_t i = 0; i < c->plan->rules->count; i++) {
-        if (inject_rule_holds(c, i, &e, &unused)) {
+        if (inject_rule_holds(c, i, &e, &unused) > 0) {
             return true;
         }
     }
@@ -247,7 +247,7 @@ size_t inject_on_oversize(struct inject_connection *c, enum side from,
         return 0;
     }
     for (size_t i = 0; i < c->plan->rules->count && count < INJECT_FIRED_MAX; i++) {
-        if (inject_rule_holds(c, i, &e, &out[count])) {
+        if (inject_rule_holds(c, i, &e, &out[count]) > 0) {
             out[count].failed = true;
             out[count].why = "the message is too large to be judged (--max-message)";
             count++;

@@ -66,10 +66,10 @@ unsigned inject_kind_index(enum inject_opcode kind);
 /* ---- match.c ---- */
 
 /* Do all conditions of rule `i` hold, is there budget left, and did the draw hit? What
- * the event does not tell yet (a message that is not whole) counts as holding. `*out`
- * gets the draw. */
-bool inject_rule_holds(const struct inject_connection *c, size_t i,
-                       const struct inject_event *e, struct inject_fired *out);
+ * the event does not tell yet (a message that is not whole) counts as holding. 1 or 0;
+ * -ENOMEM, when the message is whole. `*out` gets the draw. */
+int inject_rule_holds(const struct inject_connection *c, size_t i,
+                      const struct inject_event *e, struct inject_fired *out);
 
 /* Judge path and header conditions once a head is known. */
 void inject_match_head(struct inject_connection *c);

@@ -115,8 +115,10 @@ int inject_regex_new(struct bytes text, struct inject_regex **out, struct err *e
     return 0;
 }
 
-bool inject_regex_match(const struct inject_regex *r, struct bytes text)
+int inject_regex_match(const struct inject_regex *r, struct bytes text)
 {
-    return pcre2_match(r->code, text.len == 0 ? (PCRE2_SPTR) "" : text.at, text.len, 0,
-                       0, r->match, r->limits) >= 0;
+    int n = pcre2_match(r->code, text.len == 0 ? (PCRE2_SPTR) "" : text.at, text.len, 0,
+                        0, r->match, r->limits);
+
+    return n == PCRE2_ERROR_NOMEMORY ? -ENOMEM : n >= 0;
 }

@@ -23,7 +23,7 @@ int inject_regex_new(struct bytes text, struct inject_regex **out, struct err *e
 void inject_regex_free(struct inject_regex *r); /* takes NULL */
 
 /* Does it match anywhere in `text` (which need not be valid UTF-8: then it does not)?
- */
-bool inject_regex_match(const struct inject_regex *r, struct bytes text);
+ * 1 or 0; -ENOMEM. */
+int inject_regex_match(const struct inject_regex *r, struct bytes text);
 
 #endif

@@ -13,7 +13,7 @@ static bool matches(const char *pattern, struct bytes text)
     bool hit;
 
     assert_int_equal(inject_regex_new(bytes_of(pattern), &r, &e, &column), 0);
-    hit = inject_regex_match(r, text);
+    hit = inject_regex_match(r, text) == 1;
     assert_int_equal(inject_regex_match(r, text), hit); /* it keeps no state */
     inject_regex_free(r);
     return hit;
@@ -108,6 +108,32 @@ static void every_allocation_fails_once(void **state)
     }
 }
 
+/* No match for want of memory is not "no match". */
+static void matching_says_that_memory_is_out(void **state)
+{
+    static const char text[] =
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    struct inject_regex *r = NULL;
+    struct err e;
+    size_t column;
+    unsigned nth = 0;
+    bool hit = true;
+
+    (void)state;
+    while (hit) {
+        int found;
+
+        assert_int_equal(
+            inject_regex_new(bytes_of("^(a|(b)|(c)|(d))*$"), &r, &e, &column), 0);
+        alloc_fail_at(nth++);
+        found = inject_regex_match(r, bytes_of(text));
+        hit = alloc_fail_clear();
+        inject_regex_free(r);
+        assert_int_equal(found, hit ? -ENOMEM : 1);
+        assert_int_equal(alloc_live(), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +142,7 @@ int main(void)
         cmocka_unit_test(backtracking_is_bounded),
         cmocka_unit_test(says_what_is_wrong),
         cmocka_unit_test(every_allocation_fails_once),
+        cmocka_unit_test(matching_says_that_memory_is_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
