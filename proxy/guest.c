@@ -170,9 +170,6 @@ void proxy_pair_connect_guest(struct proxy_pair *p)
     const struct proxy_guest *guest = p->server->config.backend;
     struct proxy_seat *seat;
 
-    if (p->closing) {
-        return;
-    }
     if (proxy_seat_new(p, SERVER, guest, NULL) < 0) {
         proxy_pair_abort(p);
         return;

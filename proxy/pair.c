@@ -251,6 +251,9 @@ static void read_from(struct proxy_pair *p, enum side side, bool on)
 
 static void reach_backend(struct proxy_pair *p)
 {
+    if (p->closing) { /* cut off earlier in this turn */
+        return;
+    }
     if (p->closing) {
         return; /* cut off in the turn that asked for it */
     }
