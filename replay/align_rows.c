@@ -155,6 +155,18 @@ static void join(struct align_block *b, uint32_t n, uint32_t l)
     live->plan.other = (uint16_t)n;
 }
 
+/* Whether one of the tape is missing in the cell at `row` and `column`; or else,
+ * whether a live one is extra. */
+static bool is_missing(const struct align_block *b, uint32_t row, uint32_t column)
+{
+    return column > 0 && b->costs[row][column - 1] + GAP == b->costs[row][column];
+}
+
+static bool is_extra(const struct align_block *b, uint32_t row, uint32_t column)
+{
+    return row > 0 && b->costs[row - 1][column] + GAP == b->costs[row][column];
+}
+
 void replay_align_trace(struct align_block *b, uint32_t least)
 {
     uint32_t row = b->live_count, column = cheapest_end(b, least);
@@ -163,14 +175,11 @@ void replay_align_trace(struct align_block *b, uint32_t least)
     clear_plan(b);
     b->end = column;
     while (row > 0 || column > 0) {
-        int here = b->costs[row][column];
-
-        if (column > 0 && b->costs[row][column - 1] + GAP == here) {
+        if (is_missing(b, row, column)) {
             column--;
-        } else if (row > 0 && b->costs[row - 1][column] + GAP == here) {
+        } else if (is_extra(b, row, column)) {
             b->lives[--row].plan.column = (uint16_t)column;
         } else {
-            assert(row > 0 && column > 0);
             b->lives[--row].plan.column = (uint16_t)--column;
             join(b, column, row);
         }

@@ -149,10 +149,11 @@ static bool is_epoch(const char *text)
 {
     double value = strtod(text, NULL);
 
-    for (double unit = 1; unit <= 1e9; unit *= 1e3) {
-        if (value >= EPOCH_2001 * unit && value < EPOCH_2100 * unit) {
+    for (int thousands = 0; thousands <= 3; thousands++) {
+        if (value >= EPOCH_2001 && value < EPOCH_2100) {
             return true;
         }
+        value /= 1e3;
     }
     return false;
 }
