@@ -254,9 +254,6 @@ static void reach_backend(struct proxy_pair *p)
     if (p->closing) { /* cut off earlier in this turn */
         return;
     }
-    if (p->closing) {
-        return; /* cut off in the turn that asked for it */
-    }
     if (p->server->config.backend != NULL) {
         proxy_pair_connect_guest(p);
         return;
