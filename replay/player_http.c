@@ -188,7 +188,7 @@ static int read_held(struct replay_player *p)
 /* ---- ends ---- */
 
 /* The recorded end behind step `from`: its step, or NONE; `*gated`: only after the
- * client's. `lone`: none when there was another request before it. */
+ * client's. `lone`: none when there was another request, or answer, before it. */
 static uint32_t find_tail(const struct replay_connection *c, uint32_t from, bool lone,
                           bool *gated)
 {
@@ -201,7 +201,8 @@ static uint32_t find_tail(const struct replay_connection *c, uint32_t from, bool
         }
         if (step->kind == REPLAY_END) {
             *gated = true;
-        } else if (step->kind == REPLAY_REQUEST && lone) {
+        } else if (lone && i > from &&
+                   (step->kind == REPLAY_REQUEST || step->kind == REPLAY_RESPONSE)) {
             return REPLAY_NONE;
         }
     }

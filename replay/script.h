@@ -52,10 +52,10 @@ struct replay_step {
     uint8_t first, form, masked, mask[4]; /* FRAME: as in struct capture_frame */
 };
 
-/* A text or binary message. */
+/* A text or binary message that came to its end; frames of others are of none. */
 struct replay_message {
     struct bytes payload; /* joined and inflated; empty unless `whole` */
-    uint64_t number;      /* from 1, in its direction */
+    uint64_t number;      /* from 1, among these of its direction */
     uint32_t step;        /* its first frame */
     uint32_t last_step;   /* its last frame */
     uint32_t fragments;

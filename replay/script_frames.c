@@ -83,7 +83,7 @@ static int put_message(struct script_reading *b, const struct script_joint *j,
     struct script_strand *s = b->current;
     struct replay_connection *c = script_connection(b, s);
     void *at = c->messages;
-    struct replay_message made = { .number = m->number,
+    struct replay_message made = { .number = c->count[m->from] + 1,
                                    .step = j->first,
                                    .last_step = j->last,
                                    .fragments = m->fragments,
@@ -122,19 +122,26 @@ static void join(struct script_joint *j, uint32_t step)
     j->fragments++;
 }
 
+/* What lacks something although its end is there lacks it on the tape only. */
+static bool has_end(const struct replay_step *last)
+{
+    return (last->first & WIRE_FIN) != 0 && last->bytes.len >= last->payload_len;
+}
+
 static int settle(struct script_reading *b, struct script_joint *j,
                   const struct capture_message *m)
 {
     struct replay_connection *c = script_connection(b, b->current);
+    bool is_message = m->number > 0 && (!m->incomplete || has_end(&c->steps[j->last]));
     uint32_t index = REPLAY_NONE;
     struct bytes wire = { NULL, 0 };
     int r = 0;
 
     b->pending -= j->bytes.len;
-    if (m->number > 0) {
+    if (is_message) {
         r = put_message(b, j, m, &index);
     }
-    if (r == 0 && !(m->number > 0 && is_whole(m))) {
+    if (r == 0 && !(is_message && is_whole(m))) {
         r = replay_script_keep(b, buf_bytes(&j->bytes), &wire);
     }
     if (r == 0) {

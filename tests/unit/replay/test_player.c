@@ -809,7 +809,7 @@ static void expects_no_message_without_an_end(void **state)
     rig_shake(r, "");
     rig_expect(r, "text a\n");
     rig_over(r, CAPTURE_END_RESET);
-    rig_expect(r, "! over 0 of 1\n");
+    rig_expect(r, "! over 0 of 0\n");
 }
 
 /* ---- back-pressure ---- */

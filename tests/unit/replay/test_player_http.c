@@ -73,6 +73,26 @@ static void answers_what_comes_at_once(void **state)
     rig_split_each(*state, two_at_once_and_expect);
 }
 
+/* As above, but the tape has them so. */
+static void goes_on_to_the_next_of_several(void **state)
+{
+    struct rig *r = *state;
+    struct script_tape *t = &r->tape;
+
+    put_open(t, 1);
+    put_request(t, 1, GET_A);
+    put_request(t, 2, GET_B);
+    put_response(t, 1, OK_A);
+    put_body(t, 1, SERVER, "aa", 0);
+    put_response(t, 2, OK_B);
+    put_body(t, 2, SERVER, "b", 0);
+    put_end(t, SERVER, CAPTURE_END_FIN, false);
+    put_summary(t);
+    rig_start(r);
+    rig_text(r, GET_A GET_B);
+    rig_expect(r, SAID_A SAID_B "end fin\n");
+}
+
 static void survives_every_failed_allocation(void **state)
 {
     struct rig *r = *state;
@@ -589,6 +609,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EACH(answers_one_after_the_other),
         ONCE(answers_what_comes_at_once),
+        EACH(goes_on_to_the_next_of_several),
         EACH(survives_every_failed_allocation),
         ONCE(answers_many_at_once),
         EACH(keeps_the_recorded_times),
