@@ -66,6 +66,7 @@ static int choose(struct replay_player *p, struct player_asked *a)
     } else {
         kind = a->verdict == REPLAY_CHOICE_UNKNOWN ? REPLAY_EVENT_UNKNOWN
                                                    : REPLAY_EVENT_EXHAUSTED;
+        a->last = a->last || a->asks; /* as servers do that refuse an upgrade */
     }
     return kind == REPLAY_EVENT_CHOSEN && !s->listener.verbose
                ? 0

@@ -104,12 +104,20 @@ static void put_as_on_tape(uint64_t got, uint64_t differing, struct report_words
     }
 }
 
-static void put_case(const struct replay_report *r, const struct report_case *c,
+/* Of a live client, which may ask for what the tape does not have. */
+static void put_requests(const struct report_case *c, struct report_words *w)
+{
+    replay_words_text(w, ": ");
+    replay_words_count(w, c->got, "request", "requests");
+    replay_words_format(w, ", %" PRIu64 " answered from the tape", c->expected);
+}
+
+static void put_came(const struct replay_report *r, const struct report_case *c,
                      struct report_words *w)
 {
-    replay_words_format(w, "connection %" PRIu32, c->connection);
-    if (c->copy > 0 && r->copies > 1) {
-        replay_words_format(w, " copy %" PRIu32, c->copy);
+    if (r->live == CLIENT && c->recorded > 0) {
+        replay_words_format(w, ", answered from connection %" PRIu32 " of the tape",
+                            c->recorded);
     }
     replay_words_format(w, ": %" PRIu64 " of ", c->got);
     if (c->is_http) {
@@ -119,6 +127,20 @@ static void put_case(const struct replay_report *r, const struct report_case *c,
     }
     replay_words_text(w, " came");
     put_as_on_tape(c->got, c->differing, w);
+}
+
+static void put_case(const struct replay_report *r, const struct report_case *c,
+                     struct report_words *w)
+{
+    replay_words_format(w, "connection %" PRIu32, c->connection);
+    if (c->copy > 0 && r->copies > 1) {
+        replay_words_format(w, " copy %" PRIu32, c->copy);
+    }
+    if (r->live == CLIENT && c->is_http) {
+        put_requests(c, w);
+    } else {
+        put_came(r, c, w);
+    }
     if (c->mismatches > 0) {
         replay_words_text(w, ", ");
         replay_words_count(w, c->mismatches, "mismatch", "mismatches");

@@ -111,7 +111,8 @@ def test_demo_replays_what_it_recorded_with_the_backend_gone(tmp_path):
     assert f"$ wstape replay {tape} " in replayed
     assert "two chats, a ping and the close were answered as ever" in replayed
     for line in ["GET /health: played 1 time, 1 on the tape",
-                 "connection 2: 2 of 2 messages came, all as on the tape",
+                 "connection 2, answered from connection 2 of the tape: "
+                 "2 of 2 messages came, all as on the tape",
                  "no mismatch"]:  # fmt: skip
         assert f"wstape: {line}\n" in done.stderr
 

@@ -17,7 +17,7 @@ static void summary(struct rig *g, bool json)
 static void the_summary_of_a_played_backend(void **state)
 {
     struct replay_chosen chosen;
-    struct replay_event second;
+    struct replay_event second, third;
     struct rig g;
 
     (void)state;
@@ -35,13 +35,19 @@ static void the_summary_of_a_played_backend(void **state)
     take(&g, counts(E(OVER, 0), 3, 3));
     second = counts(E(OVER, 0), 1, 1);
     second.connection = 2;
+    second.recorded = 7;
     take(&g, second);
+    third = of_http(counts(E(OVER, 0), 2, 1), "");
+    third.connection = 3;
+    take(&g, third);
     assert_int_equal(replay_report_mismatches(g.report), 2);
     summary(&g, false);
     expect(&g, "GET /ws (WebSocket): played 1 time, 1 on the tape\n"
                "GET /a?b=1&c=\"<x>\": not played, 1 on the tape\n"
                "connection 1: 3 of 3 messages came, 2 as on the tape, 2 mismatches\n"
-               "connection 2: 1 of 1 message came, as on the tape\n"
+               "connection 2, answered from connection 7 of the tape: 1 of 1 message "
+               "came, as on the tape\n"
+               "connection 3: 2 requests, 1 answered from the tape\n"
                "3 live values filled in\n"
                "2 mismatches:\n"
                "  connection 1 message 1 $.a: 1 → 2\n"
@@ -52,8 +58,8 @@ static void the_summary_of_a_played_backend(void **state)
                "{\"record\":\"played\",\"method\":\"GET\",\"target\":"
                "\"/a?b=1&c=\\\"<x>\\\"\",\"websocket\":false,\"recorded\":1,"
                "\"played\":0}\n"
-               "{\"record\":\"summary\",\"role\":\"backend\",\"connections\":2,"
-               "\"copies\":1,\"messages\":4,\"expected\":4,\"differing\":1,"
+               "{\"record\":\"summary\",\"role\":\"backend\",\"connections\":3,"
+               "\"copies\":1,\"messages\":6,\"expected\":5,\"differing\":1,"
                "\"substituted\":3,\"mismatches\":2}\n");
     rig_deinit(&g);
 }
