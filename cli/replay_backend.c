@@ -64,10 +64,22 @@ static void ready(void *object, struct proxy_seat *seat)
     (void)seat;
 }
 
+/* Once stopped the player says nothing, and nobody is to wait for it. */
+static bool has_stopped(struct seat *s)
+{
+    if (s->backend->stopped) {
+        proxy_guest_end(s->seat, CAPTURE_END_FIN);
+    }
+    return s->backend->stopped;
+}
+
 static void bytes_came(void *object, struct bytes in)
 {
     struct seat *s = object;
 
+    if (has_stopped(s)) {
+        return;
+    }
     settle(s, replay_player_bytes(s->player, in, now(s)));
 }
 
@@ -78,6 +90,7 @@ static void ended(void *object, enum capture_end kind, const char *why)
 
     (void)why;
     settle(s, replay_player_ended(s->player, kind, by_rule, now(s)));
+    has_stopped(s);
 }
 
 static void flow(void *object, bool on)
@@ -95,6 +108,7 @@ static void gone(void *object)
 void cli_replay_backend_init(struct cli_replay_backend *b, struct replay_stage *stage)
 {
     b->stage = stage;
+    b->stopped = false;
     list_init(&b->seats);
     b->guest = (struct proxy_guest){ .open = open,
                                      .ready = ready,
@@ -108,6 +122,7 @@ void cli_replay_backend_init(struct cli_replay_backend *b, struct replay_stage *
 
 void cli_replay_backend_stop(struct cli_replay_backend *b)
 {
+    b->stopped = true;
     for (struct list *n = b->seats.next; n != &b->seats; n = n->next) {
         struct seat *s = LIST_ENTRY(n, struct seat, node);
 

@@ -15,6 +15,7 @@ struct cli_replay_backend {
     struct replay_stage *stage;
     struct net_loop *loop; /* known before anybody connects */
     struct list seats;
+    bool stopped;
 };
 
 /* `stage` is borrowed. Nothing is to be freed: all seats are gone with the server. */
