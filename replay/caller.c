@@ -126,7 +126,7 @@ static void tell_over(struct replay_caller *c)
     struct replay_event e = { .kind = REPLAY_EVENT_OVER,
                               .from = SERVER,
                               .is_http = is_http,
-                              .count = is_http ? c->answered : c->got,
+                              .count = is_http ? c->answered - c->given_up : c->got,
                               .expected = is_http ? c->connection->exchange_count
                                                   : c->connection->count[SERVER] };
 

@@ -348,6 +348,7 @@ int replay_caller_http_expired(struct replay_caller *c, int64_t now_ns)
         r = replay_caller_tell_unanswered(c, c->answered, REPLAY_EVENT_TIMEOUT,
                                           now_ns - c->gate.began_at);
         c->answered++;
+        c->given_up++;
         return r == 0 ? replay_caller_finish(c, now_ns) : r;
     }
     if (awaits_interim(c)) {

@@ -84,12 +84,13 @@ struct replay_caller {
     struct buf accept; /* what the handshake's answer must say */
     struct buf target; /* "GET /health", of the exchange that is told of */
     uint32_t asked, answered;
-    unsigned status; /* of the answer in progress */
-    bool in_answer;  /* its final head is there */
-    bool heard;      /* a head, be it interim, of the answer in progress */
-    bool chunked;    /* its body is */
-    bool large;      /* its body is over the limit */
-    bool unasked;    /* nobody asked for it */
+    uint32_t given_up; /* of `answered`: nothing came */
+    unsigned status;   /* of the answer in progress */
+    bool in_answer;    /* its final head is there */
+    bool heard;        /* a head, be it interim, of the answer in progress */
+    bool chunked;      /* its body is */
+    bool large;        /* its body is over the limit */
+    bool unasked;      /* nobody asked for it */
     int64_t asked_at;
     struct replay_compare compare;
     struct buf recorded; /* scratch: a body of the tape */

@@ -219,10 +219,12 @@ static void a_silent_backend_is_told(void **unused)
 
     (void)unused;
     start_exchanges(&r);
+    r.all = true;
     rig_run(&r);
     expect_told(&r, "timeout http 1 GET /health after 10001ms (the "
                     "answer)\n"
-                    "missing http 2 POST /agents: 201 -> none\n");
+                    "missing http 2 POST /agents: 201 -> none\n"
+                    "over http 0 of 2\n");
     expect_done(&r, CAPTURE_END_FIN);
     rig_deinit(&r);
 }
