@@ -163,39 +163,6 @@ bool replay_caller_pass_frame(struct replay_caller *c, uint32_t step)
 
 /* ---- what breaks the protocol ---- */
 
-/* The faults of the recorded server's frames: a live one that has them too is the same.
- */
-static uint32_t lint_tape(const struct replay_connection *t)
-{
-    struct wire_lint l;
-    uint32_t faults = 0;
-
-    wire_lint_init(&l, SERVER, t->deflate.agreed ? WIRE_RSV1 : 0);
-    for (uint32_t i = 0; i < t->step_count; i++) {
-        const struct replay_step *s = &t->steps[i];
-        struct wire_frame f = { .payload_len = s->payload_len,
-                                .first = s->first,
-                                .form = s->form,
-                                .masked = s->masked };
-        struct wire_utf8 utf8 = { 0 };
-        const struct replay_message *m;
-
-        if (s->kind != REPLAY_FRAME || s->from != SERVER) {
-            continue;
-        }
-        m = s->message == REPLAY_NONE ? NULL : &t->messages[s->message];
-        faults |= wire_lint_frame(&l, &f);
-        if (m == NULL || !m->whole) {
-            faults |= wire_lint_payload(&l, s->bytes);
-        } else if (m->last_step == i && m->opcode == WIRE_OP_TEXT &&
-                   (!wire_utf8_check(&utf8, m->payload) ||
-                    !wire_utf8_complete(&utf8))) {
-            faults |= WIRE_FAULT_UTF8;
-        }
-    }
-    return faults;
-}
-
 static int put_faults(uint32_t faults, struct buf *out)
 {
     int r = 0;
@@ -235,7 +202,7 @@ static int check_faults(struct replay_caller *c, const struct capture_message *m
         return 0;
     }
     if (!c->linted) {
-        c->tape_faults = lint_tape(c->connection);
+        c->tape_faults = replay_connection_faults(c->connection, SERVER);
         c->linted = true;
     }
     c->faults |= news;

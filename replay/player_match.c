@@ -45,53 +45,6 @@ static int accept(struct replay_player *p, struct bytes payload)
 
 /* ---- faults ---- */
 
-/* The payload of a frame of the tape; `*at` counts through the message it is of. */
-static struct bytes payload_of(const struct replay_connection *c, uint32_t step,
-                               size_t *at)
-{
-    const struct replay_step *s = &c->steps[step];
-    const struct replay_message *m;
-    struct bytes payload;
-
-    if (s->message == REPLAY_NONE || !c->messages[s->message].whole) {
-        return s->bytes;
-    }
-    m = &c->messages[s->message];
-    *at = m->step == step ? 0 : *at;
-    payload = bytes_from(m->payload, *at);
-    if (!m->compressed && payload.len > s->payload_len) {
-        payload.len = (size_t)s->payload_len;
-    }
-    *at += payload.len;
-    return payload;
-}
-
-/* The faults of the recorded client: what it broke may be broken again. */
-static uint32_t lint_tape(const struct replay_player *p)
-{
-    const struct replay_connection *c = p->connection;
-    bool coded = p->deflate.agreed || c->deflate.agreed;
-    uint32_t faults = 0;
-    struct wire_lint lint;
-    size_t at = 0;
-
-    wire_lint_init(&lint, CLIENT, coded ? WIRE_RSV1 : 0);
-    for (uint32_t i = 0; i < c->step_count; i++) {
-        const struct replay_step *s = &c->steps[i];
-
-        if (s->kind == REPLAY_FRAME && s->from == CLIENT) {
-            struct wire_frame f = { .payload_len = s->payload_len,
-                                    .first = s->first,
-                                    .form = s->form,
-                                    .masked = s->masked };
-
-            faults |= wire_lint_frame(&lint, &f);
-            faults |= wire_lint_payload(&lint, payload_of(c, i, &at));
-        }
-    }
-    return faults;
-}
-
 static int name_faults(uint32_t faults, struct buf *out)
 {
     int r = buf_put_text(out, "the client broke the protocol (RFC 6455):");
@@ -124,7 +77,7 @@ static int check_faults(struct replay_player *p, const struct capture_message *m
     }
     if (!p->linted) {
         p->linted = true;
-        p->tape_faults = lint_tape(p);
+        p->tape_faults = replay_connection_faults(p->connection, CLIENT);
     }
     if ((m->faults & ~p->tape_faults) == 0) {
         return 0;
@@ -287,5 +240,5 @@ int replay_player_heard(void *owner, uint32_t connection,
     if (opcode >= 8) {
         return replay_player_control(p, m);
     }
-    return m->number == 0 || p->client_closed ? 0 : take_message(p, m);
+    return m->number == 0 || m->incomplete || p->client_closed ? 0 : take_message(p, m);
 }

@@ -118,4 +118,8 @@ int replay_script_new(struct capture_reader *reader,
                       struct replay_script **out, struct err *e);
 void replay_script_free(struct replay_script *s); /* takes NULL */
 
+/* The WIRE_FAULT_ bits (wire/lint.h) of all frames of a side: what was broken on the
+ * tape may be broken again. */
+uint32_t replay_connection_faults(const struct replay_connection *c, enum side from);
+
 #endif

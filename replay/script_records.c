@@ -193,6 +193,20 @@ static int take_end(struct script_reading *b, struct script_strand *s,
     return done;
 }
 
+/* The start of a frame's header comes to the tape behind its side's end. Only ends are
+ * moved: nobody knows their place yet. */
+static void put_before_end(struct replay_connection *c)
+{
+    uint32_t raw = c->step_count - 1, at = raw;
+    struct replay_step made = c->steps[raw];
+
+    for (uint32_t i = raw; i > 0 && c->steps[i - 1].kind == REPLAY_END; i--) {
+        at = c->steps[i - 1].from == made.from ? i - 1 : at;
+    }
+    memmove(&c->steps[at + 1], &c->steps[at], (raw - at) * sizeof(made));
+    c->steps[at] = made;
+}
+
 static int take_raw(struct script_reading *b, struct script_strand *s,
                     const struct capture_record *r)
 {
@@ -203,7 +217,11 @@ static int take_raw(struct script_reading *b, struct script_strand *s,
                                 .from = (uint8_t)r->u.raw.from };
     int done = replay_script_keep(b, r->u.raw.bytes, &step.bytes);
 
-    return done == 0 ? replay_script_step(b, s, &step, NULL) : done;
+    done = done == 0 ? replay_script_step(b, s, &step, NULL) : done;
+    if (done == 0) {
+        put_before_end(script_connection(b, s));
+    }
+    return done;
 }
 
 static int take_part(struct script_reading *b, const struct capture_record *r)

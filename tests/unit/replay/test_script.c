@@ -1,4 +1,5 @@
 #include "tests/unit/replay/script_tape.h"
+#include "wire/lint.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -146,6 +147,60 @@ static void frames_out_of_order_belong_to_no_message(void **state)
                       "7 c>s raw \"\\x81\"\n"
                       "m0 c>s text #1 5..5 \"whole\"\n" SHAKEN);
     script_tape_deinit(&t);
+}
+
+/* The recorder tells that a header was begun when its side is over. */
+static void half_a_header_comes_before_the_end(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_shake(&t, 1, NULL);
+    put_end(&t, SERVER, CAPTURE_END_RESET, false);
+    put_end(&t, CLIENT, CAPTURE_END_FIN, false);
+    put_raw(&t, SERVER, "\x82");
+    put_summary(&t);
+    expect_script(&t,
+                  "connection 1 0..5ms handshake x0\n" HANDSHAKE "2 s>c raw \"\\x82\"\n"
+                  "3 s>c end 3\n"
+                  "4 c>s end 1\n" SHAKEN);
+    script_tape_deinit(&t);
+}
+
+static uint32_t faults_of(struct script_tape *t, enum side from)
+{
+    struct replay_script *script;
+    struct err e;
+    uint32_t faults;
+
+    put_summary(t);
+    assert_int_equal(load(t, REPLAY_SCRIPT_MAX, &script, &e), 0);
+    faults = replay_connection_faults(&script->connections[0], from);
+    replay_script_free(script);
+    script_tape_deinit(t);
+    return faults;
+}
+
+static void faults_are_those_of_the_frames(void **state)
+{
+    struct script_tape t;
+
+    (void)state;
+    script_tape_init(&t);
+    put_shake(&t, 1, NULL);
+    put_text(&t, CLIENT, "good");
+    put_frame(&t, CLIENT, WIRE_FIN | WIRE_OP_CONTINUATION, bytes_of("orphan"));
+    put_frame(&t, CLIENT, WIRE_OP_TEXT, bytes_of("\xe2\x82"));
+    put_frame(&t, CLIENT, WIRE_FIN | WIRE_OP_CONTINUATION, bytes_of("\xac"));
+    put_frame(&t, SERVER, WIRE_FIN | 3, bytes_of("other"));
+    assert_int_equal(faults_of(&t, CLIENT), WIRE_FAULT_ORPHAN);
+    script_tape_init(&t);
+    put_shake(&t, 1, "permessage-deflate");
+    put_frame(&t, CLIENT, WIRE_FIN | WIRE_RSV1 | WIRE_OP_TEXT,
+              bytes_of("\xca\x48\xcd\xc9\xc9\x07\x00"));
+    put_text(&t, CLIENT, "\xff");
+    assert_int_equal(faults_of(&t, CLIENT), WIRE_FAULT_UTF8);
 }
 
 /* ---- HTTP ---- */
@@ -378,6 +433,8 @@ int main(void)
         cmocka_unit_test(half_a_frame_before_a_reset_keeps_its_bytes),
         cmocka_unit_test(a_message_in_pieces_is_one_message),
         cmocka_unit_test(frames_out_of_order_belong_to_no_message),
+        cmocka_unit_test(half_a_header_comes_before_the_end),
+        cmocka_unit_test(faults_are_those_of_the_frames),
         cmocka_unit_test(requests_and_their_answers_are_exchanges),
         cmocka_unit_test(the_recorders_answer_stands_in_where_there_is_none),
         cmocka_unit_test(upgrades_to_something_else_are_tunnels),
