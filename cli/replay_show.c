@@ -180,10 +180,15 @@ static int show_links(struct cli_replay_show *s, struct replay_stage *stage,
 
 int cli_replay_show_tape(struct cli_replay_show *s, const struct replay_volatility *v)
 {
+    const struct replay_links *links;
     int r = 0;
 
-    if (v != NULL) {
-        r = replay_volatility_list(v, s->stage->script, tell_volatile, s);
+    for (uint32_t i = 0; i < s->stage->script->count && r == 0; i++) {
+        r = replay_stage_links(s->stage, i, &links);
+    }
+    if (r == 0 && v != NULL) {
+        r = replay_volatility_list(v, s->stage->script, s->stage->links, tell_volatile,
+                                   s);
     }
     for (uint32_t i = 0; i < s->stage->script->count && r == 0; i++) {
         r = show_links(s, s->stage, i);

@@ -14,6 +14,7 @@ int replay_align_new(const struct replay_align_config *c, struct replay_align **
     a->config = *c;
     a->next = c->connection->first[c->from];
     replay_compare_init(&a->compare, &c->stage->rules);
+    a->compare.links = c->links;
     *out = a;
     return 0;
 }
@@ -61,17 +62,18 @@ static void pass_first(struct replay_align *a)
     a->passed++;
 }
 
-static int is_next(struct replay_align *a, struct replay_text live, bool *is)
+static int is_next(struct replay_align *a, uint32_t first, struct replay_text live,
+                   bool *is)
 {
-    const struct replay_message *m = align_message(a, first_open(a));
-    struct replay_text before = { m->opcode, m->payload };
+    const struct replay_message *m = align_message(a, first);
     int r;
 
     if (!m->whole) {
         *is = m->opcode == live.opcode;
         return 0;
     }
-    r = replay_compare(&a->compare, a->config.from, before, live, NULL, NULL);
+    r = replay_compare_recorded(&a->compare, a->config.connection, first, live, NULL,
+                                NULL);
     *is = r == 0;
     return r < 0 ? r : 0;
 }
@@ -85,7 +87,7 @@ static int put_in_step(struct replay_align *a, struct replay_text live, bool *do
         *done = true;
         return replay_align_tell_extra(a, live, a->passed);
     }
-    r = is_next(a, live, done);
+    r = is_next(a, first, live, done);
     if (r < 0 || !*done) {
         return r;
     }

@@ -29,7 +29,8 @@ struct replay_align;
 struct replay_align_config {
     struct replay_stage *stage; /* borrowed */
     const struct replay_connection *connection;
-    enum side from; /* whose messages are compared */
+    const struct replay_links *links; /* borrowed; of this connection, or NULL */
+    enum side from;                   /* whose messages are compared */
     /* What was found; connection and copy are filled in by the owner. */
     void (*tell)(void *owner, struct replay_event *e);
     /* The live message stands for message `index` of the tape. Again with another one

@@ -62,14 +62,14 @@ static int tell_differences(struct replay_align *a, const struct align_slot *s,
 {
     const struct replay_message *m = align_message(a, s->message);
     struct telling t = { a, m->number, l->opcode == WIRE_OP_BINARY };
-    struct replay_text before = { m->opcode, m->payload };
     struct replay_text after = { l->opcode, buf_bytes(&l->payload) };
     int r;
 
     if (s->wild) {
         return 0;
     }
-    r = replay_compare(&a->compare, a->config.from, before, after, tell_difference, &t);
+    r = replay_compare_recorded(&a->compare, a->config.connection, s->message, after,
+                                tell_difference, &t);
     return r < 0 ? r : 0;
 }
 
@@ -184,14 +184,13 @@ static int count_differences(struct replay_align *a, uint32_t n, uint32_t l,
                              size_t *count)
 {
     const struct align_live *live = &a->block->lives[l];
-    const struct replay_message *m =
-        align_message(a, align_slot_at(a->block, n)->message);
-    struct replay_text before = { m->opcode, m->payload };
+    uint32_t message = align_slot_at(a->block, n)->message;
     struct replay_text after = { live->opcode, buf_bytes(&live->payload) };
     int r;
 
     *count = 0;
-    r = replay_compare(&a->compare, a->config.from, before, after, count_one, count);
+    r = replay_compare_recorded(&a->compare, a->config.connection, message, after,
+                                count_one, count);
     return r < 0 ? r : 0;
 }
 

@@ -1,5 +1,6 @@
 #include "replay/compare_state.h"
 
+#include "replay/script.h"
 #include "wire/frame.h"
 
 enum { KEEP_MAX = 1 << 16 }; /* values that scratch memory is kept for */
@@ -21,6 +22,7 @@ static void forget_scratch(struct replay_compare *c)
     buf_deinit(&c->marks);
     buf_deinit(&c->twins);
     buf_deinit(&c->keys);
+    buf_deinit(&c->places);
 }
 
 void replay_compare_deinit(struct replay_compare *c)
@@ -196,24 +198,48 @@ void replay_compare_trim(struct replay_compare *c)
     }
 }
 
-int replay_compare(struct replay_compare *c, enum side from, struct replay_text before,
-                   struct replay_text after,
-                   int (*differs)(void *owner, const struct replay_difference *d),
-                   void *owner)
+static int compare_both(struct replay_comparison *r, struct replay_text before,
+                        struct replay_text after)
 {
-    struct replay_comparison r = {
-        .c = c, .from = from, .differs = differs, .owner = owner
-    };
+    struct replay_compare *c = r->c;
     int e;
 
     if (c->rules->match == REPLAY_MATCH_ANY ||
         (before.opcode == after.opcode && bytes_equal(before.payload, after.payload))) {
         return 0;
     }
-    e = compare_texts(&r, before, after);
+    e = compare_texts(r, before, after);
     replay_compare_trim(c);
     if (e < 0) {
         return e;
     }
-    return r.found ? REPLAY_DIFFERS : 0;
+    return r->found ? REPLAY_DIFFERS : 0;
+}
+
+int replay_compare(struct replay_compare *c, enum side from, struct replay_text before,
+                   struct replay_text after,
+                   int (*differs)(void *owner, const struct replay_difference *d),
+                   void *owner)
+{
+    struct replay_comparison r = {
+        .c = c, .from = from, .message = REPLAY_NONE, .differs = differs, .owner = owner
+    };
+
+    return compare_both(&r, before, after);
+}
+
+int replay_compare_recorded(
+    struct replay_compare *c, const struct replay_connection *tape, uint32_t index,
+    struct replay_text after,
+    int (*differs)(void *owner, const struct replay_difference *d), void *owner)
+{
+    const struct replay_message *m = &tape->messages[index];
+    struct replay_text before = { m->opcode, m->payload };
+    struct replay_comparison r = { .c = c,
+                                   .from = m->from,
+                                   .message = c->links == NULL ? REPLAY_NONE : index,
+                                   .differs = differs,
+                                   .owner = owner };
+
+    return compare_both(&r, before, after);
 }

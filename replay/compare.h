@@ -23,6 +23,8 @@ enum replay_match {
 enum { REPLAY_IGNORE_MAX = 64 };
 
 struct replay_volatility; /* replay/volatility.h */
+struct replay_links;      /* replay/live.h */
+struct replay_connection; /* replay/script.h */
 
 struct replay_rules {
     enum replay_match match;
@@ -49,9 +51,11 @@ struct replay_difference {
 
 struct replay_compare {
     const struct replay_rules *rules; /* borrowed */
+    const struct replay_links *links; /* borrowed; of the tape's connection, to know its
+                                         ids; NULL (as init leaves it): none */
     struct inject_walk ignore;        /* of the rules' paths */
     struct replay_tree before, after; /* scratch, as all below */
-    struct buf path, marks, twins, keys;
+    struct buf path, marks, twins, keys, places;
 };
 
 void replay_compare_init(struct replay_compare *c, const struct replay_rules *rules);
@@ -85,6 +89,16 @@ int replay_compare(struct replay_compare *c, enum side from, struct replay_text 
                    void *owner);
 
 /*
+ * As replay_compare, of message `index` of the tape's connection, which is that of the
+ * `links`. Then ids by evidence (see live.h) differ no more than volatile values do: at
+ * their places two strings without a blank are equal, and two numbers.
+ */
+int replay_compare_recorded(
+    struct replay_compare *c, const struct replay_connection *tape, uint32_t index,
+    struct replay_text after,
+    int (*differs)(void *owner, const struct replay_difference *d), void *owner);
+
+/*
  * Whether the live message is of the kind that the tape has here, though it may differ
  * in detail: an answer to the tape's message is then an answer to it as well. Of the
  * same kind are
@@ -106,7 +120,8 @@ struct replay_traits {
 };
 
 /* To find what a message may be among many without comparing each: the same traits say
- * "perhaps", different ones "hardly". -ENOMEM. */
+ * "perhaps", different ones "hardly". Where the links have ids, any will do. -ENOMEM.
+ */
 int replay_compare_traits(struct replay_compare *c, enum side from,
                           struct replay_text text, struct replay_traits *out);
 

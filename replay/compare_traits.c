@@ -1,5 +1,6 @@
 #include "replay/compare_state.h"
 
+#include "replay/live.h"
 #include "replay/volatility.h"
 #include "wire/frame.h"
 
@@ -73,6 +74,20 @@ static uint64_t of_number(struct bytes number)
     return mix(OF_NUMBER, bits);
 }
 
+/* Whether an id may stand at a value; the places are known if there are ids. */
+static bool may_be_id(const struct replay_compare *c, uint32_t n)
+{
+    struct bytes text = replay_value_text(&c->before, n);
+    uint32_t place;
+
+    if (c->places.len == 0) {
+        return false;
+    }
+    memcpy(&place, c->places.at + n * sizeof(place), sizeof(place));
+    return replay_links_has_place(c->links, place) &&
+           (c->before.at[n].kind == WIRE_JSON_NUMBER || !replay_value_has_space(text));
+}
+
 /* Strings and numbers, as far as they are not volatile. */
 static int of_plain(struct replay_compare *c, enum side from, uint32_t n, uint64_t *out)
 {
@@ -90,6 +105,7 @@ static int of_plain(struct replay_compare *c, enum side from, uint32_t n, uint64
             return r;
         }
         shape = replay_shape_of(text);
+        has = has || may_be_id(c, n);
     }
     if (has || shape != REPLAY_SHAPE_NONE) {
         *out = mix(mix(OF_SHAPE, kind), has ? UINT64_MAX : shape);
@@ -198,6 +214,13 @@ static int json_traits(struct replay_compare *c, enum side from,
         return r;
     }
     memset(c->twins.at, 0, len);
+    buf_clear(&c->places);
+    if (c->links != NULL && replay_links_any_id(c->links)) {
+        r = replay_live_places(&c->before, &c->places);
+    }
+    if (r < 0) {
+        return r;
+    }
     r = sum_values(c, from, (void *)c->twins.at);
     if (r == 0) {
         r = sum_names(c, &names);

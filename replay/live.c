@@ -59,23 +59,6 @@ void replay_live_free(struct replay_live *v)
 
 /* ---- learning ---- */
 
-/* Sources lie in the order of their messages. */
-static uint32_t first_source(const struct replay_links *l, uint32_t message)
-{
-    uint32_t low = 0, high = l->source_count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (l->sources[middle].message < message) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
 static uint32_t after_sources(const struct replay_links *l, uint32_t first,
                               uint32_t message)
 {
@@ -173,7 +156,7 @@ static void trim(struct replay_tree *t)
 int replay_live_learn(struct replay_live *v, uint32_t index, struct bytes payload)
 {
     const struct replay_links *l = v->links;
-    uint32_t first = first_source(l, index);
+    uint32_t first = replay_live_sources_of(l, index);
     uint32_t end = after_sources(l, first, index);
     int r;
 

@@ -52,6 +52,34 @@ void replay_links_free(struct replay_links *l); /* takes NULL */
 /* Whether there is a link at all. */
 bool replay_links_any(const struct replay_links *l);
 
+/*
+ * Ids by evidence: a value that the other side repeated as a whole (or as a key) is an
+ * id, and may be another one in each run, wherever the live side says it. Not every
+ * link makes one: the value is distinctive, has no blank, and has a digit; words that
+ * are repeated (the name of a channel) are what the session is about.
+ */
+
+/* Whether value `node` of the tree of recorded message `message` is one. */
+bool replay_links_is_id(const struct replay_links *l, uint32_t message, uint32_t node);
+
+/* The side whose live values are taken. */
+enum side replay_links_side(const struct replay_links *l);
+
+/* Whether the links know any id. */
+bool replay_links_any_id(const struct replay_links *l);
+
+/* Where a value is, as a number by value of the tree: the same for the same keys,
+ * whatever the indexes. Into `out`, as uint32_t. -ENOMEM. */
+int replay_live_places(const struct replay_tree *t, struct buf *out);
+
+/* Whether some message has an id at such a place. */
+bool replay_links_has_place(const struct replay_links *l, uint32_t place);
+
+/* For -v: the path of every id, with [*] for indexes, more than once maybe. A negative
+ * value of `tell` ends it. -ENOMEM. */
+int replay_links_list_ids(const struct replay_links *l,
+                          int (*tell)(void *owner, struct bytes path), void *owner);
+
 /* For -v: every link, as the source's message number and path and the carrier's. A
  * negative value of `tell` ends it. -ENOMEM. */
 struct replay_link_text {

@@ -25,6 +25,7 @@ struct scalar {
     struct bytes text; /* decoded */
     uint32_t from;     /* of `raw`, in the payload */
     uint32_t key;      /* hash */
+    uint32_t place;    /* of a source */
     uint8_t form;
 };
 
@@ -187,6 +188,7 @@ static int add_source(struct replay_live_builder *b, const struct scalar *s)
         .value = value,
         .before = b->values.at[value].last,
         .key = s->key,
+        .place = s->place,
         .number = s->form == REPLAY_LIVE_NUMBER,
     };
     b->values.at[value].last = l->source_count++;
@@ -204,11 +206,13 @@ int replay_live_build_sources(struct replay_live_builder *b, uint32_t message,
         return add_source(b, &s);
     }
 
+    r = replay_live_places(&b->tree, &b->places);
     for (uint32_t n = 0; r == 0 && n < b->tree.count; n++) {
         if (!is_scalar(&b->tree.at[n]) || is_naming(&b->tree, n)) {
             continue;
         }
         r = read_scalar(b, n, &s);
+        s.place = ((const uint32_t *)(void *)b->places.at)[n];
         if (r == 0) {
             r = add_source(b, &s);
         }

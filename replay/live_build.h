@@ -10,8 +10,8 @@
 struct replay_live_builder {
     struct replay_links *l;
     struct replay_live_values values;
-    struct replay_tree tree; /* of the message at hand */
-    struct buf decoded, key; /* scratch */
+    struct replay_tree tree;         /* of the message at hand */
+    struct buf decoded, key, places; /* scratch */
     uint32_t source_cap, link_cap, carrier_cap;
 };
 

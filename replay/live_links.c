@@ -50,7 +50,9 @@ static int keep_texts(struct replay_live_builder *b)
         struct replay_live_value *v = &b->values.at[i];
 
         if (v->renumbered != REPLAY_NO_LIVE) {
-            l->texts[v->renumbered] = (struct replay_live_text){ v->text, v->copy };
+            l->texts[v->renumbered] = (struct replay_live_text){
+                .text = v->text, .copy = v->copy, .distinctive = v->key == 0
+            };
             v->copy = NULL;
         }
     }
@@ -106,8 +108,12 @@ static int build(struct replay_live_builder *b)
     if (r == 0 && b->l->source_count > 0) {
         r = keep_sources(b);
     }
+    if (r == 0) {
+        r = replay_live_find_ids(b->l);
+    }
     replay_live_values_deinit(&b->values);
     replay_tree_deinit(&b->tree);
+    buf_deinit(&b->places);
     buf_deinit(&b->decoded);
     buf_deinit(&b->key);
     return r;
@@ -146,6 +152,7 @@ void replay_links_free(struct replay_links *l)
     alloc_free(l->sources);
     alloc_free(l->links);
     alloc_free(l->carriers);
+    alloc_free(l->places);
     alloc_free(l);
 }
 

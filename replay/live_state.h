@@ -1,5 +1,5 @@
 /*
- * replay/live_state - what live.c, live_links.c and live_list.c share.
+ * replay/live_state - what the files of replay/live share.
  */
 #ifndef WSTAPE_REPLAY_LIVE_STATE_H
 #define WSTAPE_REPLAY_LIVE_STATE_H
@@ -11,6 +11,8 @@
 struct replay_live_text {
     struct bytes text; /* decoded */
     char *copy;        /* its bytes, or NULL */
+    bool distinctive;
+    bool is_id; /* see live.h */
 };
 
 /* A place in a message of the live side. */
@@ -20,6 +22,7 @@ struct replay_live_source {
     uint32_t value;  /* index of a text */
     uint32_t before; /* the source before it of the same value, or NO_LIVE */
     uint32_t key;    /* hash of the key it stands under */
+    uint32_t place;  /* see replay_live_places */
     bool number;
 };
 
@@ -51,9 +54,16 @@ struct replay_links {
     struct replay_live_source *sources;   /* in order of their messages */
     struct replay_live_link *links;       /* in order of their messages and places */
     struct replay_live_carrier *carriers; /* in order of their messages */
-    uint32_t text_count, source_count, link_count, carrier_count;
+    uint32_t *places;                     /* of ids, sorted, each once */
+    uint32_t text_count, source_count, link_count, carrier_count, place_count;
     uint64_t work; /* steps it took to find them, for tests */
 };
+
+/* The first source of a message, or what would follow it. */
+uint32_t replay_live_sources_of(const struct replay_links *l, uint32_t message);
+
+/* Find the ids, when all else is done. -ENOMEM. */
+int replay_live_find_ids(struct replay_links *l);
 
 /* The links of a message; `*end` is after the last. */
 uint32_t replay_live_links_of(const struct replay_links *l, uint32_t message,

@@ -23,6 +23,7 @@ static int open_frames(struct replay_player *p, uint32_t index)
     if (r < 0 || links == NULL) {
         return r;
     }
+    p->compare.links = links;
     p->live = replay_live_new(links);
     return p->live == NULL ? -ENOMEM : 0;
 }

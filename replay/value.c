@@ -161,6 +161,18 @@ bool replay_value_same_string(struct bytes a, struct bytes b)
     return x == x_end && y == y_end;
 }
 
+bool replay_value_has_space(struct bytes token)
+{
+    const uint8_t *at = token.at + 1, *end = token.at + token.len - 1;
+
+    while (at < end) {
+        if (wire_json_character(&at, end) <= ' ') {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint32_t replay_tree_member(const struct replay_tree *t, uint32_t object,
                             struct bytes key)
 {

@@ -62,6 +62,9 @@ static inline struct bytes replay_value_key(const struct replay_tree *t, uint32_
  * resolved). */
 bool replay_value_same_string(struct bytes a, struct bytes b);
 
+/* Whether a string token has a blank or a control character (escapes resolved). */
+bool replay_value_has_space(struct bytes token);
+
 /* The last member of `object` whose key equals the string token `key` (escapes
  * resolved), or REPLAY_NO_VALUE. */
 uint32_t replay_tree_member(const struct replay_tree *t, uint32_t object,

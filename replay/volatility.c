@@ -46,18 +46,6 @@ struct search {
     struct buf path;
 };
 
-static bool has_space(struct bytes token)
-{
-    const uint8_t *at = token.at + 1, *end = token.at + token.len - 1;
-
-    while (at < end) {
-        if (wire_json_character(&at, end) <= ' ') {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Strings of several words are texts; where one was, no other is volatile either. */
 static int note(struct search *s, const struct replay_difference *d, bool is_text)
 {
@@ -93,7 +81,9 @@ static int look_at_difference(void *owner, const struct replay_difference *d)
         return 0;
     }
     if (kind == WIRE_JSON_STRING) {
-        return note(s, d, has_space(d->before) || has_space(d->after));
+        return note(s, d,
+                    replay_value_has_space(d->before) ||
+                        replay_value_has_space(d->after));
     }
     return kind == WIRE_JSON_NUMBER ? note(s, d, false) : 0;
 }

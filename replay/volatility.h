@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+struct replay_links;
 struct replay_script;
 
 enum replay_shape {
@@ -58,10 +59,12 @@ int replay_volatility_has(const struct replay_volatility *v, enum side from,
                           struct buf *scratch, bool *has);
 
 /* For -v: every volatile path of the tape, with why: "$.timestamp" and "ISO time", or
- * "differs between sessions". By side, then path; also those found by shape in `s`. `v`
- * may be NULL. A negative value of `tell` ends it and is returned. -ENOMEM. */
+ * "differs between sessions", or "repeated by the client" (see live.h). By side, then
+ * path; also those found by shape in `s`. `v` may be NULL, and `links` (by connection)
+ * and those in it. A negative value of `tell` ends it and is returned. -ENOMEM. */
 int replay_volatility_list(const struct replay_volatility *v,
                            const struct replay_script *s,
+                           struct replay_links *const *links,
                            int (*tell)(void *owner, enum side from, struct bytes path,
                                        const char *why),
                            void *owner);

@@ -1,6 +1,6 @@
 #include "replay/volatility_state.h"
 
-#include "replay/script.h"
+#include "replay/live.h"
 #include "wire/frame.h"
 
 struct listing {
@@ -65,19 +65,47 @@ static int list_others(struct listing *l, const struct replay_paths *others)
     return r;
 }
 
+static int list_servers_id(void *owner, struct bytes path)
+{
+    struct listing *l = owner;
+
+    return replay_paths_put(&l->paths, path, "repeated by the client");
+}
+
+static int list_clients_id(void *owner, struct bytes path)
+{
+    struct listing *l = owner;
+
+    return replay_paths_put(&l->paths, path, "repeated by the server");
+}
+
+static int list_ids(struct listing *l, enum side from, const struct replay_links *links)
+{
+    if (links == NULL || replay_links_side(links) != from) {
+        return 0;
+    }
+    return replay_links_list_ids(links,
+                                 from == SERVER ? list_servers_id : list_clients_id, l);
+}
+
 static int list_side(struct listing *l, const struct replay_volatility *v,
-                     const struct replay_script *s, enum side from)
+                     const struct replay_script *s, struct replay_links *const *links,
+                     enum side from)
 {
     int r = v == NULL ? 0 : list_others(l, &v->sides[from]);
 
     for (size_t i = 0; r == 0 && i < s->count; i++) {
         r = list_shapes(l, from, &s->connections[i]);
     }
+    for (size_t i = 0; r == 0 && links != NULL && i < s->count; i++) {
+        r = list_ids(l, from, links[i]);
+    }
     return r;
 }
 
 int replay_volatility_list(const struct replay_volatility *v,
                            const struct replay_script *s,
+                           struct replay_links *const *links,
                            int (*tell)(void *owner, enum side from, struct bytes path,
                                        const char *why),
                            void *owner)
@@ -87,7 +115,7 @@ int replay_volatility_list(const struct replay_volatility *v,
     for (unsigned side = CLIENT; r == 0 && side <= SERVER; side++) {
         struct listing l = { 0 };
 
-        r = list_side(&l, v, s, side);
+        r = list_side(&l, v, s, links, side);
         for (size_t n = 0; r == 0 && n < l.paths.count; n++) {
             r = tell(owner, side, replay_paths_text(&l.paths, n), l.paths.at[n].why);
         }

@@ -390,6 +390,23 @@ static void fills_in_what_the_client_says(void **state)
                   "99999999-1111-4111-8111-bbbbbbbbbbbb\"}\n");
 }
 
+/* The server said it again, so it is an id; the text it echoed is none. */
+static void tells_no_id_that_it_fills_in(void **state)
+{
+    struct rig *r = *state;
+    struct script_tape *t = &r->tape;
+
+    put_shake(t, 1, NULL);
+    put_text(t, CLIENT, "{\"req\":\"req-77\",\"seq\":48213,\"say\":\"top 10\"}");
+    put_text(t, SERVER, "{\"re\":\"req-77\",\"ack\":48213,\"said\":\"top 10\"}");
+    put_summary(t);
+    rig_start(r);
+    rig_shake(r, "");
+    rig_say(r, "{\"req\":\"req-8\",\"seq\":1,\"say\":\"top 20\"}");
+    rig_expect(r, "! difference #1 $.say \"top 10\" -> \"top 20\"\n"
+                  "text {\"re\":\"req-8\",\"ack\":1,\"said\":\"top 20\"}\n");
+}
+
 static void fills_in_nothing_when_told_so(void **state)
 {
     struct rig *r = *state;
@@ -950,6 +967,7 @@ int main(void)
         EACH(answers_pings),
         EACH(compresses_when_both_do),
         EACH(fills_in_what_the_client_says),
+        EACH(tells_no_id_that_it_fills_in),
         EACH(fills_in_nothing_when_told_so),
         EACH(tells_differences_and_goes_on),
         EACH(answers_no_other_message),

@@ -195,7 +195,7 @@ static void list_is(const struct tape *t, const char *expected)
     struct buf said = { 0 };
 
     assert_int_equal(replay_volatility_new(&t->script, &v), 0);
-    assert_int_equal(replay_volatility_list(v, &t->script, put_line, &said), 0);
+    assert_int_equal(replay_volatility_list(v, &t->script, NULL, put_line, &said), 0);
     assert_int_equal(buf_put_byte(&said, '\0'), 0);
     assert_string_equal((const char *)said.at, expected);
     buf_deinit(&said);
@@ -351,7 +351,7 @@ static void paths_are_bounded(void **state)
     say(add_session(&tape, "/ws"), SERVER, (const char *)x.at);
     say(add_session(&tape, "/ws"), SERVER, (const char *)y.at);
     assert_int_equal(replay_volatility_new(&tape.script, &v), 0);
-    assert_int_equal(replay_volatility_list(v, &tape.script, put_line, &said), 0);
+    assert_int_equal(replay_volatility_list(v, &tape.script, NULL, put_line, &said), 0);
     for (size_t i = 0; i < said.len; i++) {
         lines += said.at[i] == '\n';
     }
@@ -379,10 +379,10 @@ static int look(void)
     int r = replay_volatility_new(&tape.script, &v);
 
     if (r == 0) {
-        r = replay_volatility_list(v, &tape.script, put_line, &said);
+        r = replay_volatility_list(v, &tape.script, NULL, put_line, &said);
     }
     if (r == 0) {
-        r = replay_volatility_list(v, &tape.script, refuse, NULL);
+        r = replay_volatility_list(v, &tape.script, NULL, refuse, NULL);
         assert_int_not_equal(r, 0);
         r = r == -ECANCELED ? 0 : r;
     }
