@@ -242,7 +242,8 @@ int proxy_held_begin(struct proxy_session *s, enum side from, bool *held,
         *held = h->message.on && (first & 0x0fU) == WIRE_OP_CONTINUATION;
         return 0;
     }
-    if (g->on) { /* a new message inside a fragmented one: nobody can judge that */
+    /* A new message inside a fragmented one, or a close: it can never be whole. */
+    if (g->on || (kind == INJECT_CLOSE && h->message.on && !h->recodes)) {
         r = proxy_held_finish(s, from, now_ns);
         if (r < 0) {
             return r;
@@ -268,15 +269,17 @@ int proxy_held_header(struct proxy_session *s, enum side from)
 
 enum { FRAMING_MAX = 1024 * 1024 }; /* bytes of headers that a message may come with */
 
-/* A compressed message has to be inflated whole, if only for those after it. */
+/* A compressed message has to be inflated whole, if only for those after it. `rest`: what
+ * its frame still owes. */
 static bool too_large(const struct proxy_session *s, enum side from,
-                      const struct proxy_gather *g)
+                      const struct proxy_gather *g, uint64_t rest)
 {
     uint64_t limit = proxy_held_of(s, from)->inflates
                          ? PROXY_RECODE_MAX
                          : inject_max_message(s->faults->connection);
 
-    return g->payload.len > limit || g->raw.len > limit + FRAMING_MAX;
+    return rest > limit || g->payload.len + rest > limit ||
+           g->raw.len > limit + FRAMING_MAX;
 }
 
 /* It is given up while it still arrives: the rest passes unheld. */
@@ -315,7 +318,9 @@ int proxy_held_payload(struct proxy_session *s, enum side from, struct bytes wir
 
         wire_mask(lane->frame.mask, lane->payload_at, at, at, wire.len);
     }
-    return r == 0 && too_large(s, from, g) ? give_up(s, from, g, now_ns) : r;
+    return r == 0 && too_large(s, from, g, lane->payload_left - wire.len)
+               ? give_up(s, from, g, now_ns)
+               : r;
 }
 
 static int release_behind(struct proxy_session *s, enum side from, int64_t now_ns)

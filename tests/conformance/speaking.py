@@ -160,11 +160,11 @@ def headers_in(data):
 
 def with_rules(data):
     """The order in which frames pass where rules may look at messages: a message waits
-    until it is whole, or cannot become so; control frames inside it do not."""
+    until it is whole, or cannot become so; pings and pongs inside it do not."""
     out, waiting = b"", b""
     for first, _, _, frame in cut_up(data):
         opcode = None if first is None else first & 15
-        if opcode in DATA or opcode is None:
+        if opcode in DATA or opcode is None or opcode == frames.CLOSE:
             out, waiting = out + waiting, b""
         if opcode in DATA or opcode == frames.CONTINUATION and waiting:
             waiting += frame
