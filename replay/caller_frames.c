@@ -351,8 +351,11 @@ int replay_caller_frames_start(struct replay_caller *c)
                                           .tell = told,
                                           .stands = stands,
                                           .owner = c };
-    int r = replay_align_new(&config, &c->align);
+    int r = replay_stage_links(c->stage, c->index, &config.links);
 
+    if (r == 0) {
+        r = replay_align_new(&config, &c->align);
+    }
     if (r == 0) {
         r = replay_hear_init(&c->hear, SERVER, &c->params,
                              c->stage->options.max_message, hear_message, c);

@@ -150,7 +150,8 @@ static int compare(struct replay_player *p, struct replay_text live)
     struct replay_text tape = { m.tape->opcode, m.tape->payload };
     uint64_t number = m.tape->number;
     bool same;
-    int r = replay_compare(&p->compare, CLIENT, tape, live, NULL, NULL);
+    int r = replay_compare_recorded(&p->compare, p->connection, p->expected, live, NULL,
+                                    NULL);
 
     if (r != REPLAY_DIFFERS) {
         return r;
@@ -164,7 +165,8 @@ static int compare(struct replay_player *p, struct replay_text live)
         r = on_mismatch(p, number, "is not the one on the tape");
         return r < 0 ? r : REPLAY_DIFFERS;
     }
-    r = replay_compare(&p->compare, CLIENT, tape, live, tell_difference, &m);
+    r = replay_compare_recorded(&p->compare, p->connection, p->expected, live,
+                                tell_difference, &m);
     return r < 0 ? r : on_mismatch(p, number, "differs from the tape");
 }
 
