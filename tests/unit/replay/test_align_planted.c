@@ -65,7 +65,7 @@ static void change_field(char text[WORD])
 
     memcpy(copy, text, WORD);
     copy[strcspn(copy, ",")] = '\0';
-    snprintf(text, WORD, "%s,\"n\":99999}", copy);
+    snprintf(text, WORD, "%.*s,\"n\":99999}", WORD - 12, copy);
 }
 
 /* True when the talk is another one now. */
