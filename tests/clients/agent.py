@@ -63,19 +63,22 @@ class Agent:
         visit = Visit(ws)
         self._change(self.visits.append, visit)
         try:
-            if not ws.path.startswith("/echo"):
-                await ws.send(GREETING)
+            await self.greet(ws)
             while True:
                 message = await ws.recv()
                 self._change(visit.received.append, message)
                 visit.times.append(time.monotonic())
-                if message == CHAT:
-                    for event in RUN:
-                        await ws.send(event)
-                else:
-                    await ws.send(message)
+                await self.answer(ws, message)
         except ConnectionClosed as e:
             self._change(visit.end, e)
+
+    async def greet(self, ws):
+        if not ws.path.startswith("/echo"):
+            await ws.send(GREETING)
+
+    async def answer(self, ws, message):
+        for event in RUN if message == CHAT else [message]:
+            await ws.send(event)
 
     def _change(self, what, *args):
         with self.changed:
