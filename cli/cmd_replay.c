@@ -337,6 +337,11 @@ static int finish(void *owner, const struct cli_recorder_result *result,
     struct err e;
 
     cli_replay_show_end(&p->show);
+    if (o->calls && p->client.unreachable[0] == '\0' &&
+        p->client.copies_done < p->client.copy_count) {
+        fprintf(stderr, "wstape: not all was played and compared (%s)\n",
+                reason[0] == '\0' ? "the tape failed" : reason);
+    }
     if (o->record.config.output != NULL) {
         cli_run_tell_tape(&o->record.config, result, reason);
     }
@@ -345,7 +350,8 @@ static int finish(void *owner, const struct cli_recorder_result *result,
         err_set(&e, -ECONNREFUSED, "%s", p->client.unreachable);
         return cli_fail(CLI_FAILED, &e);
     }
-    if (status == CLI_OK && fails && replay_report_mismatches(p->report) > 0) {
+    if (status == CLI_OK && fails &&
+        (replay_report_mismatches(p->report) > 0 || !replay_report_played(p->report))) {
         return CLI_FOUND;
     }
     return status;

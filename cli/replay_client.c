@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 /* How long a backend may take to end a connection on which all is said. */
-static const int64_t LINGER_NS = 2 * CLOCK_NS_PER_S;
+static const int64_t LINGER_NS = CLOCK_NS_PER_S;
 
 /* One play of the whole tape. */
 struct replay_copy {
@@ -270,6 +270,7 @@ void cli_replay_client_stop(struct cli_replay_client *c)
 
         if (c->unreachable[0] == '\0') {
             replay_caller_stop(s->caller, now(c));
+            settle(s, 0);
         }
     }
 }
