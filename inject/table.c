@@ -78,12 +78,6 @@ const struct inject_param *inject_param_find(const struct inject_action_row *row
     return NULL;
 }
 
-bool inject_param_is_open_map(enum inject_param_kind kind)
-{
-    return kind == INJECT_PARAM_HEADERS || kind == INJECT_PARAM_SETS ||
-           kind == INJECT_PARAM_RENAMES;
-}
-
 bool inject_param_is_payload(enum inject_param_kind kind)
 {
     return kind == INJECT_PARAM_TEXT || kind == INJECT_PARAM_JSON ||

@@ -115,8 +115,6 @@ static inline bool inject_has_map_form(const struct inject_action_row *row)
     return row->params[0].name != NULL;
 }
 
-/* Is the value a map whose keys are the user's own (names, paths)? */
-bool inject_param_is_open_map(enum inject_param_kind kind);
 bool inject_param_is_payload(enum inject_param_kind kind);
 
 /* May a close frame carry this code (RFC 6455, section 7.4)? */

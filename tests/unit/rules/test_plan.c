@@ -57,10 +57,76 @@ static void judges_whole_or_not_at_all(void **state)
     }
 }
 
+/* New rules come whole or not at all, to the plan and to each connection. */
+static void reloads_whole_or_not_at_all(void **state)
+{
+    bool hit = true;
+
+    (void)state;
+    for (unsigned nth = 0; hit; nth++) {
+        struct inject_rules *first = rules_of_lines(lines);
+        struct inject_rules *second = rules_of_lines(lines);
+        struct inject_connection *c = NULL;
+        struct inject_verdict v = { 0 };
+        struct inject_plan *plan;
+        int r = -ENOMEM;
+
+        alloc_fail_at(nth);
+        plan = inject_plan_new(first, 1, 1024);
+        if (plan != NULL) {
+            c = inject_connection_new(plan, 1, 0);
+            r = inject_plan_reload(plan, second);
+        }
+        if (r == 0) {
+            second = NULL;
+            r = c == NULL ? -ENOMEM
+                          : inject_on_message(c, SERVER, INJECT_TEXT, bytes_of(MESSAGE),
+                                              0, &v);
+        }
+        hit = alloc_fail_clear();
+        assert_int_equal(r, hit ? -ENOMEM : 0);
+        if (r == 0) {
+            check(&v);
+        }
+        inject_verdict_deinit(&v);
+        inject_connection_free(c);
+        inject_plan_free(plan);
+        inject_rules_free(plan == NULL ? first : NULL);
+        inject_rules_free(second);
+        assert_int_equal(alloc_live(), 0);
+    }
+}
+
+/* What a rule would make of a message is bounded; the act is told as failed. */
+static void copies_are_bounded(void **state)
+{
+    static const char *const many[] = { "duplicate=1000", NULL };
+    struct inject_plan *plan = inject_plan_new(rules_of_lines(many), 1, 1024);
+    struct inject_connection *c = inject_connection_new(plan, 1, 0);
+    struct inject_verdict v = { 0 };
+    static uint8_t large[128 * 1024];
+
+    (void)state;
+    assert_int_equal(inject_on_message(c, SERVER, INJECT_BINARY,
+                                       bytes_make(large, sizeof(large)), 0, &v),
+                     0);
+    assert_int_equal(v.fired_count, 1);
+    assert_true(v.fired[0].failed);
+    assert_string_equal(v.fired[0].why, "the copies would be more than 64 MiB");
+    assert_int_equal(v.out_count, 1);
+    assert_true(v.out[0].original);
+    inject_verdict_deinit(&v);
+    inject_connection_free(c);
+    inject_plan_free(plan);
+    assert_int_equal(alloc_live(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_whole_or_not_at_all),
+        cmocka_unit_test(reloads_whole_or_not_at_all),
+        cmocka_unit_test(copies_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

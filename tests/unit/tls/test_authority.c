@@ -410,6 +410,73 @@ static void leaves_differ_and_are_short_lived(void **state)
     place_deinit(&p);
 }
 
+/* A handshake as localhost with a leaf that is wrong on purpose. */
+static void refuses(const struct place *p, enum wire_leaf_fault fault,
+                    const char *words)
+{
+    const struct wire_tls_client_config config = { .ca_file = p->cert };
+    struct wire_tls_context *client = NULL, *server = NULL;
+    struct buf chain = { 0 }, key = { 0 };
+    struct err e = { "" };
+    struct link l = { 0 };
+
+    assert_int_equal(
+        wire_authority_faulty_leaf(p->folder, fault, now(), &chain, &key, &e), 0);
+    assert_int_equal(
+        wire_tls_server_context_pem(buf_bytes(&chain), buf_bytes(&key), &server, &e),
+        0);
+    assert_int_equal(wire_tls_client_context(&config, &client, &e), 0);
+    l.client.tls = wire_tls_new(client, "localhost");
+    l.server.tls = wire_tls_new(server, NULL);
+    link_start(&l);
+    assert_int_equal(wire_tls_state(l.client.tls), WIRE_TLS_FAILED);
+    if (strstr(wire_tls_error(l.client.tls), words) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", wire_tls_error(l.client.tls), words);
+    }
+    link_deinit(&l);
+    wire_tls_context_free(client);
+    wire_tls_context_free(server);
+    buf_deinit(&chain);
+    buf_deinit(&key);
+}
+
+static void faulty_leaves_convince_nobody(void **state)
+{
+    struct place p;
+
+    (void)state;
+    place_init(&p);
+    open_it(&p);
+    refuses(&p, WIRE_LEAF_EXPIRED, "the certificate expired on");
+    refuses(&p, WIRE_LEAF_SELF_SIGNED, "self-signed");
+    refuses(&p, WIRE_LEAF_WRONG_HOST, "is for wrong-host.test, not for localhost");
+    overwrite(p.cert, "");
+    assert_int_equal(wire_authority_faulty_leaf(p.folder, WIRE_LEAF_EXPIRED, now(),
+                                                NULL, NULL, NULL),
+                     -EINVAL);
+    place_deinit(&p);
+}
+
+/* Nobody is asked for a passphrase: such a key is as good as none. */
+static void key_with_a_passphrase(void **state)
+{
+    const struct cert_wants wants = { .name = "root", .authority = true };
+    struct cert c = cert_make(&wants, NULL);
+    struct buf key = { 0 };
+    struct place p;
+
+    (void)state;
+    place_init(&p);
+    open_it(&p);
+    cert_put_key(&key, &c, "secret");
+    assert_int_equal(buf_put_byte(&key, 0), 0);
+    overwrite(p.key, (const char *)key.at);
+    fails(&p, now(), -EINVAL, "ca-key.pem is damaged");
+    buf_deinit(&key);
+    cert_free(&c);
+    place_deinit(&p);
+}
+
 /* ---- want of memory ---- */
 
 static void fill_error_ring(void)
@@ -470,6 +537,8 @@ int main(void)
         cmocka_unit_test(others_are_not_vouched_for),
         cmocka_unit_test(only_hosts_get_leaves),
         cmocka_unit_test(leaves_differ_and_are_short_lived),
+        cmocka_unit_test(faulty_leaves_convince_nobody),
+        cmocka_unit_test(key_with_a_passphrase),
         cmocka_unit_test(allocations_fail),
     };
 

@@ -782,6 +782,47 @@ static void damaged_record(void **state)
     pair_deinit(&p);
 }
 
+/* A fatal alert in answer to the first flight (RFC 8446, section 6.2). */
+static void answers_with(bool to_client, uint8_t alert, const char *words)
+{
+    const uint8_t record[] = { 21, 3, 3, 0, 2, 2, alert };
+    struct buf plain = { 0 };
+    struct wire_tls *t;
+    struct pair p;
+
+    pair_init(&p, &leaf, authority_file, "localhost");
+    assert_int_equal(wire_tls_feed(p.link.client.tls, (struct bytes){ 0 }, &plain,
+                                   &p.link.client.out),
+                     0);
+    if (!to_client) {
+        assert_int_equal(wire_tls_feed(p.link.server.tls, buf_bytes(&p.link.client.out),
+                                       &plain, &p.link.server.out),
+                         0);
+    }
+    t = to_client ? p.link.client.tls : p.link.server.tls;
+    assert_int_equal(wire_tls_feed(t, bytes_make(record, sizeof(record)), &plain,
+                                   &p.link.client.out),
+                     0);
+    assert_int_equal(wire_tls_state(t), WIRE_TLS_FAILED);
+    if (strstr(wire_tls_error(t), words) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", wire_tls_error(t), words);
+    }
+    buf_deinit(&plain);
+    pair_deinit(&p);
+}
+
+static void alerts_have_words(void **state)
+{
+    (void)state;
+    answers_with(true, SSL_AD_PROTOCOL_VERSION, "does not speak TLS 1.2 or later");
+    answers_with(true, SSL_AD_UNRECOGNIZED_NAME, "does not know that host name");
+    answers_with(true, SSL_AD_NO_APPLICATION_PROTOCOL, "does not speak http/1.1");
+    answers_with(true, SSL_AD_INTERNAL_ERROR, "internal error");
+    answers_with(false, SSL_AD_UNKNOWN_CA, "does not trust the listening certificate");
+    answers_with(false, SSL_AD_CERTIFICATE_EXPIRED, "has expired");
+    answers_with(false, SSL_AD_PROTOCOL_VERSION, "does not speak TLS 1.2 or later");
+}
+
 /* ---- files ---- */
 
 static void say(const char *cert, const char *key, int code, const char *words)
@@ -981,6 +1022,7 @@ int main(void)
         cmocka_unit_test(garbage_on_a_tls_port),
         cmocka_unit_test(plain_server),
         cmocka_unit_test(damaged_record),
+        cmocka_unit_test(alerts_have_words),
         cmocka_unit_test(files_that_do_not_fit),
         cmocka_unit_test(one_file_for_both),
         cmocka_unit_test(authorities_file_without_any),
