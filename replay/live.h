@@ -6,13 +6,14 @@
  * message, to places in messages of the second. Links are worked out from the tape
  * once; a connection that plays it fills in what its live peer said at the source.
  *
- * What is a link: the value as a whole JSON scalar, of either type (7 and "7"),
+ * What is a link: the value as a whole JSON scalar, of either type (12345 and "12345"),
  * anywhere when it is distinctive (a string of 4 bytes or more, a number of 5 digits or
- * more), else only under the same key, or at the same place of an array; a distinctive
- * one also inside longer strings, from the border of a word to the border of a word
- * (letters, digits, _ and -; scripts without blanks have none, and it may stand
- * anywhere), the longest first; and as a whole key, when that has a digit and 8 bytes.
- * Texts that are not JSON are one string; JSON too large for a tree has no links.
+ * more), else only as the same type, under the same key (or at the same place of an
+ * array) and as deep in its message; a distinctive one also inside longer strings, from
+ * the border of a word to the border of a word (letters, digits, _ and -; scripts
+ * without blanks have none, and it may stand anywhere), the longest first; and as a
+ * whole key, when that has a digit and 8 bytes. Texts that are not JSON are one string;
+ * JSON too large for a tree has no links.
  *
  * Never a source: naming members (replay_compare_names at the top, `type` and `kind`
  * deeper), the first element of a message that is an array, literals, empty strings,

@@ -25,6 +25,7 @@ struct scalar {
     struct bytes text; /* decoded */
     uint32_t from;     /* of `raw`, in the payload */
     uint32_t key;      /* hash */
+    uint32_t near;     /* hash of key, depth and type */
     uint32_t place;    /* of a source */
     uint8_t form;
 };
@@ -92,6 +93,20 @@ static int key_of(struct replay_live_builder *b, uint32_t n, uint32_t *out)
     return r;
 }
 
+/* Where a value that is not distinctive is the same one. Never 0. */
+static uint32_t near_of(const struct replay_tree *t, uint32_t n, uint32_t key)
+{
+    uint8_t where[2] = { 0, t->at[n].kind == WIRE_JSON_NUMBER };
+    uint32_t hash;
+
+    while (t->at[n].parent != REPLAY_NO_VALUE) {
+        n = t->at[n].parent;
+        where[0]++;
+    }
+    hash = crc32c(key, bytes_make(where, sizeof(where)));
+    return hash == 0 ? KEY_OF_ROOT : hash;
+}
+
 static bool is_scalar(const struct replay_value *v)
 {
     return v->kind == WIRE_JSON_STRING || v->kind == WIRE_JSON_NUMBER;
@@ -109,7 +124,11 @@ static int read_scalar(struct replay_live_builder *b, uint32_t n, struct scalar 
     out->raw = out->text = string ? inner(token) : token;
     out->form = string ? REPLAY_LIVE_STRING : REPLAY_LIVE_NUMBER;
     r = string ? decoded(token, &b->decoded, &out->text) : 0;
-    return r < 0 ? r : key_of(b, n, &out->key);
+    if (r == 0) {
+        r = key_of(b, n, &out->key);
+    }
+    out->near = r == 0 ? near_of(&b->tree, n, out->key) : 0;
+    return r;
 }
 
 static struct scalar plain_text(const struct replay_live_builder *b, uint32_t message)
@@ -122,6 +141,7 @@ static struct scalar plain_text(const struct replay_live_builder *b, uint32_t me
         .raw = payload,
         .text = payload,
         .key = KEY_OF_PLAIN,
+        .near = KEY_OF_PLAIN,
         .form = REPLAY_LIVE_PLAIN,
     };
 }
@@ -178,7 +198,7 @@ static int add_source(struct replay_live_builder *b, const struct scalar *s)
     }
     l->sources = sources;
     r = replay_live_values_put(&b->values, borrows ? s->raw : s->text,
-                               is_distinctive(s) ? 0 : s->key, !borrows, &value);
+                               is_distinctive(s) ? 0 : s->near, !borrows, &value);
     if (r < 0) {
         return r;
     }
@@ -278,7 +298,7 @@ static uint32_t source_of(struct replay_live_builder *b, const struct scalar *s)
     anywhere = replay_live_values_find(&b->values, s->text, 0);
     here = s->text.len > SHORT_MOST
                ? REPLAY_NO_LIVE
-               : replay_live_values_find(&b->values, s->text, s->key);
+               : replay_live_values_find(&b->values, s->text, s->near);
     if (anywhere == REPLAY_NO_LIVE) {
         return here == REPLAY_NO_LIVE ? here : b->values.at[here].last;
     }

@@ -30,8 +30,10 @@ void replay_speak_init(struct replay_speak *s, const struct replay_connection *c
                        enum side from, const struct wire_deflate_params *live);
 void replay_speak_deinit(struct replay_speak *s); /* zeroed is fine */
 
-/* Append the frame of step `index` to `out`. At the first frame of a message, `payload`
- * is the text to say (see replay_live_fill), else it is not looked at. -ENOMEM. */
+/* Append the frame of step `index` to `out`; nothing, for the rest of a whole message
+ * whose first frame was not said (it came before the handshake). At the first frame of
+ * a message, `payload` is the text to say (see replay_live_fill), else it is not looked
+ * at. -ENOMEM. */
 int replay_speak_step(struct replay_speak *s, uint32_t index, struct bytes payload,
                       struct buf *out);
 

@@ -160,6 +160,15 @@ static void fills_short_values_under_the_same_key_only(void **state)
             "{\"jsonrpc\":\"2.0\",\"id\":77,\"result\":1}", 1);
     answers("{\"ref\":\"a\"}", "{\"ref\":\"a\",\"x\":\"a\",\"s\":\"a b\"}",
             "{\"ref\":\"b\"}", "{\"ref\":\"b\",\"x\":\"a\",\"s\":\"a b\"}", 1);
+    answers("{\"p\":{\"id\":5}}", "{\"r\":{\"id\":5},\"id\":5}", "{\"p\":{\"id\":6}}",
+            "{\"r\":{\"id\":6},\"id\":5}", 1);
+    answers(
+        "{\"id\":\"1\",\"type\":\"subscribe\"}",
+        "{\"id\":\"1\",\"type\":\"next\",\"payload\":{\"tick\":{\"id\":1,\"n\":1}}}",
+        "{\"id\":\"" NEW_ID "\",\"type\":\"subscribe\"}",
+        "{\"id\":\"" NEW_ID
+        "\",\"type\":\"next\",\"payload\":{\"tick\":{\"id\":1,\"n\":1}}}",
+        1);
     answers("{\"r\\u0065f\":7}", "{\"ref\":7}", "{\"ref\":8}", "{\"ref\":8}", 1);
 }
 
@@ -193,8 +202,8 @@ static void crosses_types_as_the_tape_did(void **state)
             1);
     answers("{\"id\":12345}", "{\"n\":\"12345\"}", "{\"id\":777}", "{\"n\":\"777\"}",
             1);
-    answers("{\"id\":7}", "{\"id\":\"7\"}", "{\"id\":8}", "{\"id\":\"8\"}", 1);
-    answers("{\"id\":\"7\"}", "{\"id\":7}", "{\"id\":\"8\"}", "{\"id\":8}", 1);
+    keeps("{\"id\":7}", "{\"id\":\"7\"}", "{\"id\":8}"); /* not short ones */
+    keeps("{\"id\":\"7\"}", "{\"id\":7}", "{\"id\":\"8\"}");
 }
 
 static void follows_the_live_type_when_the_types_were_equal(void **state)

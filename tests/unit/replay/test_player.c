@@ -673,6 +673,25 @@ static void tells_an_early_end(void **state)
                   "! early #1 {\"type\":\"ask\",\"n\":1} -> - (2)\n! over 0 of 2\n");
 }
 
+static void says_no_rest_of_what_came_before_the_handshake(void **state)
+{
+    struct rig *r = *state;
+    struct script_tape *t = &r->tape;
+
+    put_open(t, 1);
+    put_request(t, 1, ASK "\r\n");
+    put_frame(t, SERVER, WIRE_OP_TEXT, bytes_of("he"));
+    put_response(t, 1,
+                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                 "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n");
+    put_frame(t, SERVER, FIN | WIRE_OP_CONTINUATION, bytes_of("llo"));
+    put_text(t, SERVER, "hi");
+    put_summary(t);
+    rig_start(r);
+    rig_shake(r, "");
+    rig_expect(r, "text hi\n");
+}
+
 /* All its messages were had, but not all of the tape's were said. */
 static void skips_what_a_closed_client_would_not_hear(void **state)
 {
@@ -980,6 +999,7 @@ int main(void)
         ONCE(tells_it_when_the_run_ends),
         EACH(tells_an_early_close),
         ONCE(tells_an_early_end),
+        EACH(says_no_rest_of_what_came_before_the_handshake),
         EACH(skips_what_a_closed_client_would_not_hear),
         EACH(echoes_a_close_that_the_tape_has_not),
         EACH(ends_when_both_have_closed),

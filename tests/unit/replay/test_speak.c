@@ -164,6 +164,26 @@ static void splits_as_it_was_split(void **state)
     play_deinit(&p);
 }
 
+/* Its first frame came before the handshake, say. */
+static void says_no_rest_without_a_beginning(void **state)
+{
+    struct play p;
+
+    (void)state;
+    play_init(&p, SERVER, &plain);
+    add_frame(&p, WIRE_OP_TEXT, 2, bytes_of(""));
+    add_frame(&p, WIRE_FIN | WIRE_OP_CONTINUATION, 2, bytes_of(""));
+    add_message(&p, 2, "abcd");
+    add_frame(&p, WIRE_FIN | WIRE_OP_TEXT, 2, bytes_of(""));
+    add_message(&p, 1, "ef");
+    say(&p, 1, "");
+    expect(&p, "");
+    say(&p, 2, "ef");
+    say(&p, 1, "");
+    expect(&p, "81026566");
+    play_deinit(&p);
+}
+
 /* A control frame in the middle leaves the message alone. */
 static void lets_control_frames_in_between(void **state)
 {
@@ -429,6 +449,7 @@ int main(void)
         cmocka_unit_test(says_what_was_said),
         cmocka_unit_test(masks_with_the_recorded_key),
         cmocka_unit_test(splits_as_it_was_split),
+        cmocka_unit_test(says_no_rest_without_a_beginning),
         cmocka_unit_test(lets_control_frames_in_between),
         cmocka_unit_test(keeps_violations),
         cmocka_unit_test(fits_the_length),
