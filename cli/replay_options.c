@@ -378,6 +378,19 @@ static int check_headers(struct cli_replay_options *o, struct err *e)
     return r;
 }
 
+/* One stdout, one thing on it. */
+static int check_stdout(const struct cli_replay_options *o, struct err *e)
+{
+    const char *output = o->record.config.output;
+
+    if (output == NULL || strcmp(output, "-") != 0 || (!o->json && !o->calls)) {
+        return 0;
+    }
+    return err_set(e, -EINVAL,
+                   "replay: --output - and %s both want stdout: give --output a FILE",
+                   o->json ? "--json" : "what --to finds");
+}
+
 static int pick(int given, int otherwise)
 {
     return given == NOT_GIVEN ? otherwise : given;
@@ -476,6 +489,9 @@ int cli_replay_parse(struct cli_replay_options *o, int argc, char **argv, struct
     r = check(o, e);
     if (r == 0) {
         r = cli_record_settle(&o->record, e);
+    }
+    if (r == 0) {
+        r = check_stdout(o, e);
     }
     if (r == 0) {
         fill_in(o);

@@ -17,7 +17,8 @@ int replay_align_tell_extra(struct replay_align *a, struct replay_text live,
                               .message = after,
                               .after = live.payload,
                               .after_present = true,
-                              .is_binary = live.opcode == WIRE_OP_BINARY };
+                              .before_binary = live.opcode == WIRE_OP_BINARY,
+                              .after_binary = live.opcode == WIRE_OP_BINARY };
 
     tell(a, &e);
     return 0;
@@ -30,7 +31,8 @@ void replay_align_tell_missing(struct replay_align *a, uint32_t message)
                               .message = m->number,
                               .before = m->payload,
                               .before_present = true,
-                              .is_binary = m->opcode == WIRE_OP_BINARY };
+                              .before_binary = m->opcode == WIRE_OP_BINARY,
+                              .after_binary = m->opcode == WIRE_OP_BINARY };
 
     tell(a, &e);
 }
@@ -51,7 +53,8 @@ static int tell_difference(void *owner, const struct replay_difference *d)
                               .after = d->after,
                               .before_present = d->before_present,
                               .after_present = d->after_present,
-                              .is_binary = t->is_binary };
+                              .before_binary = t->is_binary,
+                              .after_binary = t->is_binary };
 
     tell(t->a, &e);
     return 0;

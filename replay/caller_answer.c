@@ -132,7 +132,8 @@ static int tell_place(void *owner, const struct replay_difference *d)
                               .after = d->after,
                               .before_present = d->before_present,
                               .after_present = d->after_present,
-                              .is_binary = o->is_binary };
+                              .before_binary = o->is_binary,
+                              .after_binary = o->is_binary };
 
     return replay_caller_tell_of(o->caller, o->caller->answered, &e);
 }

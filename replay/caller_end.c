@@ -228,7 +228,7 @@ static void tell_awaited(struct replay_caller *c)
         e.message = t->messages[index].number;
         e.before = t->messages[index].payload;
         e.before_present = true;
-        e.is_binary = t->messages[index].opcode == WIRE_OP_BINARY;
+        e.before_binary = e.after_binary = t->messages[index].opcode == WIRE_OP_BINARY;
     } else {
         e.text = bytes_of("the end");
     }

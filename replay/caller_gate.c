@@ -178,7 +178,8 @@ static int give_up_messages(struct replay_caller *c, uint32_t index, int64_t now
                               .time_ns = now_ns - c->gate.began_at,
                               .before = m->payload,
                               .before_present = true,
-                              .is_binary = m->opcode == WIRE_OP_BINARY };
+                              .before_binary = m->opcode == WIRE_OP_BINARY,
+                              .after_binary = m->opcode == WIRE_OP_BINARY };
 
     if (is_silent(c, m) && !c->silent) {
         replay_caller_tell(c, &e);

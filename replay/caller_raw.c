@@ -41,7 +41,8 @@ static void tell_difference(struct replay_caller *c, uint64_t at, struct bytes b
                               .after = shown(after),
                               .before_present = true,
                               .after_present = true,
-                              .is_binary = true,
+                              .before_binary = true,
+                              .after_binary = true,
                               .text = bytes_of("bytes of the tunnel") };
 
     c->raw_differs = true;

@@ -64,9 +64,10 @@ struct replay_event {
     uint64_t message, other, count, expected;
     int64_t time_ns, recorded_ns;
     struct bytes path;
-    /* JSON texts, or texts; binary when `is_binary`. `present` false: no such place. */
+    /* JSON texts, or texts; binary when `..._binary`. `present` false: no such place.
+     */
     struct bytes before, after;
-    bool before_present, after_present, is_binary;
+    bool before_present, after_present, before_binary, after_binary;
     struct bytes target, text;
 };
 

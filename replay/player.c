@@ -72,7 +72,8 @@ static void tell_early(struct replay_player *p)
                               .count = c->count[CLIENT] - p->had,
                               .before = m->payload,
                               .before_present = true,
-                              .is_binary = m->opcode == WIRE_OP_BINARY };
+                              .before_binary = m->opcode == WIRE_OP_BINARY,
+                              .after_binary = m->opcode == WIRE_OP_BINARY };
 
     replay_player_tell(p, &e);
 }
@@ -263,13 +264,19 @@ int replay_player_flow(struct replay_player *p, bool on, int64_t now_ns)
     return go_on(p);
 }
 
+/* Messages of the client were still to come. */
+static bool is_owed_messages(const struct replay_player *p)
+{
+    return p->state == PLAYER_FRAMES && p->expected != REPLAY_NONE;
+}
+
 void replay_player_stop(struct replay_player *p, int64_t now_ns)
 {
     begin(p, now_ns);
     if (p->told_over) {
         return;
     }
-    if (p->early && !p->cut_short) {
+    if (!p->cut_short && (p->early || is_owed_messages(p))) {
         tell_early(p);
     } else if (p->state == PLAYER_FRAMES || p->state == PLAYER_TUNNEL) {
         replay_player_tell_wait(p);

@@ -184,7 +184,7 @@ void replay_player_tell_wait(struct replay_player *p)
         e.message = m->number;
         e.before = m->payload;
         e.before_present = true;
-        e.is_binary = m->opcode == WIRE_OP_BINARY;
+        e.before_binary = e.after_binary = m->opcode == WIRE_OP_BINARY;
     } else {
         e.text = bytes_of(step->kind == REPLAY_END   ? "its end"
                           : step->kind == REPLAY_RAW ? "more bytes"

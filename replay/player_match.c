@@ -108,7 +108,8 @@ static int tell_difference(void *owner, const struct replay_difference *d)
                               .after = d->after,
                               .before_present = d->before_present,
                               .after_present = d->after_present,
-                              .is_binary = m->tape->opcode == WIRE_OP_BINARY };
+                              .before_binary = m->tape->opcode == WIRE_OP_BINARY,
+                              .after_binary = m->tape->opcode == WIRE_OP_BINARY };
 
     replay_player_tell(m->p, &e);
     return 0;
@@ -126,7 +127,9 @@ static void tell_other(struct replay_player *p, enum replay_event_kind kind,
                               .after = live.payload,
                               .before_present = tape != NULL,
                               .after_present = true,
-                              .is_binary = live.opcode == WIRE_OP_BINARY };
+                              .before_binary =
+                                  tape != NULL && tape->opcode == WIRE_OP_BINARY,
+                              .after_binary = live.opcode == WIRE_OP_BINARY };
 
     replay_player_tell(p, &e);
 }

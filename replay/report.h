@@ -64,4 +64,7 @@ int replay_report_put_junit(const struct replay_report *r, const char *tape,
 
 uint64_t replay_report_mismatches(const struct replay_report *r);
 
+/* False: nothing was played at all. */
+bool replay_report_played(const struct replay_report *r);
+
 #endif

@@ -82,19 +82,21 @@ static bool may_be_json(const struct replay_event *e)
     return e->kind != REPLAY_EVENT_END && e->kind != REPLAY_EVENT_FIELD;
 }
 
-static void put_value(struct report_words *w, const struct replay_event *e,
-                      const char *key, struct bytes value)
+static void put_value(struct report_words *w, const struct replay_event *e, bool before)
 {
+    struct bytes value = before ? e->before : e->after;
+    bool is_binary = before ? e->before_binary : e->after_binary;
     bool cut = value.len > REPLAY_REPORT_JSON;
     int r = NOT_JSON;
 
     value = cut ? bytes_first(value, REPLAY_REPORT_JSON) : value;
-    replay_words_format(w, ",\"%s%s\":", key, e->is_binary ? "_base64" : "");
-    if (w->error == 0 && !cut && !e->is_binary && may_be_json(e)) {
+    replay_words_format(w, ",\"%s%s\":", before ? "before" : "after",
+                        is_binary ? "_base64" : "");
+    if (w->error == 0 && !cut && !is_binary && may_be_json(e)) {
         r = put_json_text(value, w->out);
         w->error = r < 0 ? r : 0;
     }
-    if (w->error == 0 && e->is_binary) {
+    if (w->error == 0 && is_binary) {
         replay_words_text(w, "\"");
         w->error = w->error == 0 ? text_put_base64(w->out, value) : w->error;
         replay_words_text(w, "\"");
@@ -160,10 +162,10 @@ static void put_texts(const struct replay_event *e, struct report_words *w)
                             e->path);
     }
     if (e->before_present) {
-        put_value(w, e, "before", e->before);
+        put_value(w, e, true);
     }
     if (e->after_present) {
-        put_value(w, e, "after", e->after);
+        put_value(w, e, false);
     }
     if (e->text.len > 0) {
         replay_words_string(w, "text", e->text);

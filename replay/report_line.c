@@ -43,12 +43,12 @@ static void put_subject(const struct replay_event *e, struct report_words *w)
 
 static void put_before(const struct replay_event *e, struct report_words *w)
 {
-    replay_words_value(w, e->before, e->before_present, e->is_binary);
+    replay_words_value(w, e->before, e->before_present, e->before_binary);
 }
 
 static void put_after(const struct replay_event *e, struct report_words *w)
 {
-    replay_words_value(w, e->after, e->after_present, e->is_binary);
+    replay_words_value(w, e->after, e->after_present, e->after_binary);
 }
 
 static void put_change(const struct replay_event *e, struct report_words *w)
@@ -153,7 +153,7 @@ static void put_unexpected(const struct replay_event *e, struct report_words *w)
     replay_words_text(w, ", got ");
     put_after(e, w);
     replay_words_text(w, ": nothing answers it");
-    if (!e->is_binary) {
+    if (!e->before_binary && !e->after_binary) {
         put_why(e, w);
     }
 }

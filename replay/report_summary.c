@@ -231,6 +231,10 @@ static void put_compared(const struct totals *t, struct report_words *w)
 
 static void put_mismatches(const struct replay_report *r, struct report_words *w)
 {
+    if (!replay_report_played(r)) {
+        replay_words_text(w, "nothing was played\n");
+        return;
+    }
     if (r->mismatches == 0) {
         replay_words_text(w, r->live == CLIENT ? "no mismatch\n" : "no difference\n");
         return;

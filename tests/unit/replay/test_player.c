@@ -623,7 +623,7 @@ static void tells_it_when_the_run_ends(void **state)
     rig_shake(r, "");
     replay_player_stop(r->player, 5);
     rig_expect(r, "text {\"type\":\"hello\"}\n"
-                  "! waits #1 {\"type\":\"ask\",\"n\":1} -> -\n"
+                  "! early #1 {\"type\":\"ask\",\"n\":1} -> - (2)\n"
                   "! over 0 of 2\n");
     replay_player_stop(r->player, 6);
     rig_say(r, "{\"type\":\"ask\",\"n\":1}");

@@ -177,7 +177,7 @@ static void what_came_from_the_network_is_escaped_and_cut(void **state)
     assert_memory_equal(g.out.at + g.out.len - 4, "x…", 4);
     buf_clear(&g.out);
     e = change(E(MISSING, 1), "", NULL);
-    e.is_binary = true;
+    e.before_binary = e.after_binary = true;
     e.before = bytes_make("\0\1\2", 3);
     expect_line(&g, e, "message 1 missing: binary 000102 (3 B)");
     e.before = bytes_make(big, 30);
@@ -217,7 +217,7 @@ static void events_as_objects(void **state)
                 "\"RST\",\"mismatch\":true}");
     e = change(E(WAITS, 1), "", NULL);
     e.before = bytes_make("\0\1", 2);
-    e.is_binary = true;
+    e.before_binary = e.after_binary = true;
     expect_json(&g, e,
                 "{\"record\":\"waits\",\"connection\":1,\"message\":1,\"from\":"
                 "\"server\",\"before_base64\":\"AAE=\"}");

@@ -25,7 +25,7 @@ static void the_summary_of_a_played_backend(void **state)
     summary(&g, false);
     expect(&g, "GET /ws (WebSocket): not played, 1 on the tape\n"
                "GET /a?b=1&c=\"<x>\": not played, 1 on the tape\n"
-               "no mismatch\n");
+               "nothing was played\n");
     assert_int_equal(replay_choice_next(g.stage->choice, bytes_of("GET"),
                                         bytes_of("/ws"), true, &chosen),
                      0);
