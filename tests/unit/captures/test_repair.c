@@ -121,6 +121,60 @@ static void a_tape_that_was_not_finished_comes_out_as_it_was(void **state)
     (void)state;
 }
 
+static void put_frames(struct tape *t, unsigned count)
+{
+    static uint8_t payload[100000];
+    struct capture_record r = { .type = CAPTURE_FRAME, .connection = 1 };
+
+    r.u.frame.frame = (struct capture_frame){ .first = 0x82,
+                                              .form = 64,
+                                              .payload_len = sizeof(payload) };
+    r.u.frame.frame.payload = bytes_make(payload, sizeof(payload));
+    for (unsigned i = 0; i < count; i++) {
+        r.time_ns += 1000;
+        tape_put(t, &r);
+    }
+}
+
+static unsigned checkpoints_of(struct bytes in)
+{
+    struct memory_source m = { .bytes = in };
+    struct capture_source source = memory_source(&m);
+    struct capture_reader *reader;
+    struct capture_item i = { .event = CAPTURE_EVENT_RECORD };
+    unsigned count = 0;
+
+    assert_int_equal(capture_reader_new(&source, &reader, NULL), 0);
+    while (i.event != CAPTURE_EVENT_END) {
+        assert_int_equal(capture_reader_next(reader, &i), 0);
+        assert_true(i.event == CAPTURE_EVENT_RECORD || i.event == CAPTURE_EVENT_END);
+        count += i.event == CAPTURE_EVENT_RECORD && i.record.type == CAPTURE_CHECKPOINT;
+    }
+    capture_reader_free(reader);
+    return count;
+}
+
+/* The damage may have been a checkpoint: one is made when a MiB has passed without. */
+static void a_lost_checkpoint_is_made_anew(void **state)
+{
+    static struct tape t;
+    struct capture_repair_totals totals;
+    struct buf in, out;
+
+    (void)state;
+    tape_init(&t, ID);
+    put_frames(&t, 40);
+    in = copy_of(tape_bytes(&t));
+    in.at[t.starts[5] + 50] ^= 1;
+    out = repaired(buf_bytes(&in), &totals);
+    assert_int_equal(totals.gaps, 1);
+    assert_int_equal(checkpoints_of(buf_bytes(&out)), 2);
+    assert_same_records(buf_bytes(&in), buf_bytes(&out));
+    buf_deinit(&in);
+    buf_deinit(&out);
+    tape_deinit(&t);
+}
+
 /* Damage of many kinds: the new tape has all that can be read, and reads as sound. */
 static void whatever_is_readable_comes_over(void **state)
 {
@@ -264,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sound_tape_comes_out_as_it_was),
         cmocka_unit_test(a_tape_that_was_not_finished_comes_out_as_it_was),
+        cmocka_unit_test(a_lost_checkpoint_is_made_anew),
         cmocka_unit_test(whatever_is_readable_comes_over),
         cmocka_unit_test(a_mark_stands_where_something_is_missing),
         cmocka_unit_test(a_lost_header_is_made_anew),
