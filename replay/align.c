@@ -112,9 +112,7 @@ static int put_live(struct replay_align *a, struct replay_text text)
         }
     }
     l = &a->block->lives[a->block->live_count];
-    *l = (struct align_live){ .arrival = a->arrivals,
-                              .opcode = text.opcode,
-                              .tried = REPLAY_NONE };
+    *l = (struct align_live){ .arrival = a->arrivals, .opcode = text.opcode };
     r = replay_compare_traits(&a->compare, a->config.from, text, &l->traits);
     if (r == 0) {
         r = buf_put(&l->payload, text.payload);

@@ -8,7 +8,7 @@
  * next one that is the same as on the tape, and longer where messages repeat. At most
  * REPLAY_ALIGN_AHEAD of them are held, and as many of the tape are looked at ahead (but
  * no more than 16 MiB of it); past these limits it is decided with what there is.
- * The first message out of step takes 160 KiB, a connection in step next to nothing.
+ * The first message out of step takes 176 KiB, a connection in step next to nothing.
  * A message that moved past others that are the same may be told as extra and missing.
  *
  * What is told at a time is in the order of the tape. A message that the tape has only

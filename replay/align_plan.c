@@ -2,37 +2,46 @@
 
 /* ---- kinds ---- */
 
-static int verify(struct replay_align *a, const struct align_slot *s,
-                  struct align_live *l)
+static int compare_kind(struct replay_align *a, const struct align_slot *s,
+                        const struct align_live *l, bool *same)
 {
     const struct replay_message *m = align_message(a, s->message);
     struct replay_text before = { m->opcode, m->payload };
     struct replay_text after = { l->opcode, buf_bytes(&l->payload) };
-    int r;
 
-    if (l->tried == s->message) {
-        return 0;
+    return replay_compare_kind(&a->compare, before, after, same);
+}
+
+/* Each pair is looked at but once. */
+static int verify(struct replay_align *a, uint32_t n, struct align_live *l, bool *same)
+{
+    uint32_t place = align_place(a->block, n), word = place / 64;
+    uint64_t bit = UINT64_C(1) << (place % 64);
+    int r = 0;
+
+    if ((l->known[word] & bit) == 0) {
+        r = compare_kind(a, align_slot_at(a->block, n), l, same);
+        if (r < 0) {
+            return r;
+        }
+        a->compared++;
+        l->known[word] |= bit;
+        l->kindred[word] |= *same ? bit : 0;
     }
-    r = replay_compare_kind(&a->compare, before, after, &l->verdict);
-    if (r == 0) {
-        l->tried = s->message;
-    }
-    return r;
+    *same = (l->kindred[word] & bit) != 0;
+    return 0;
 }
 
 int replay_align_same_kind(struct replay_align *a, uint32_t n, uint32_t l, bool *same)
 {
     const struct align_slot *s = align_slot_at(a->block, n);
     struct align_live *live = &a->block->lives[l];
-    int r = 0;
 
-    if (s->wild || s->traits.kind != live->traits.kind) {
+    if (s->wild || !align_may_be_kindred(s, live)) {
         *same = s->wild && s->opcode == live->opcode;
         return 0;
     }
-    r = verify(a, s, live);
-    *same = r == 0 && live->verdict;
-    return r;
+    return verify(a, n, live, same);
 }
 
 static void join(struct align_block *b, uint32_t n, uint32_t l, enum align_how how)

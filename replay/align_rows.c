@@ -12,6 +12,17 @@ enum { GAP = 2, CHANGE = 3, WILD = 1, NEVER = UINT16_MAX / 2 };
 
 /* ---- messages of the tape ---- */
 
+/* A new message stands in its place now. */
+static void forget_kinds(struct align_block *b, uint32_t place)
+{
+    uint64_t others = ~(UINT64_C(1) << (place % 64));
+
+    for (uint32_t i = 0; i < b->live_count; i++) {
+        b->lives[i].known[place / 64] &= others;
+        b->lives[i].kindred[place / 64] &= others;
+    }
+}
+
 static int put_slot(struct replay_align *a)
 {
     struct align_block *b = a->block;
@@ -28,6 +39,7 @@ static int put_slot(struct replay_align *a)
         r = replay_compare_traits(&a->compare, a->config.from, text, &s->traits);
     }
     if (r == 0) {
+        forget_kinds(b, align_place(b, b->slot_count));
         b->slot_count++;
         b->slot_bytes += s->len;
         a->next = m->next;
@@ -57,7 +69,7 @@ static uint16_t cost_of(const struct align_slot *s, const struct align_live *l)
     if (s->traits.equal == l->traits.equal) {
         return 0;
     }
-    return s->traits.kind == l->traits.kind && !l->matchable ? CHANGE : NEVER;
+    return align_may_be_kindred(s, l) && !l->matchable ? CHANGE : NEVER;
 }
 
 static uint16_t least_of(unsigned a, unsigned b)

@@ -58,8 +58,9 @@ struct align_live {
     struct replay_traits traits;
     uint8_t opcode;
     bool matchable; /* it equals some message of the tape in the block */
-    bool verdict;   /* whether it is of one kind with message `tried` */
-    uint32_t tried; /* or REPLAY_NONE */
+    /* Bits by place of a slot: whether it is of one kind with this, if that is known.
+     */
+    uint64_t known[ALIGN_ROOM / 64], kindred[ALIGN_ROOM / 64];
     struct align_pair plan;
 };
 
@@ -82,6 +83,7 @@ struct replay_align {
     uint64_t passed;           /* messages of the tape that are settled */
     uint64_t reached;          /* what was once reached stays so */
     uint64_t arrivals;
+    uint64_t compared; /* pairs, in kind; for tests */
 };
 
 static inline struct align_slot *align_slot_at(struct align_block *b, uint32_t n)
@@ -89,10 +91,22 @@ static inline struct align_slot *align_slot_at(struct align_block *b, uint32_t n
     return &b->slots[(b->start + n) % ALIGN_ROOM];
 }
 
+/* Place of message `n` of the tape: it is the same until the message is taken out. */
+static inline uint32_t align_place(const struct align_block *b, uint32_t n)
+{
+    return (b->start + n) % ALIGN_ROOM;
+}
+
 static inline bool align_is_equal(const struct align_slot *s,
                                   const struct align_live *l)
 {
     return !s->wild && s->traits.equal == l->traits.equal;
+}
+
+static inline bool align_may_be_kindred(const struct align_slot *s,
+                                        const struct align_live *l)
+{
+    return s->traits.kind == l->traits.kind && (s->traits.keys & l->traits.keys) != 0;
 }
 
 static inline const struct replay_message *align_message(const struct replay_align *a,

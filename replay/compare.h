@@ -117,6 +117,8 @@ struct replay_traits {
     uint64_t equal; /* the same in texts that are equal under the rules */
     uint64_t kind; /* the same in texts of one kind, but for those that depend on shared
                       keys or on first elements of which one is missing */
+    uint64_t keys; /* a bit for each key of an outermost object; all of them: any. Texts
+                      of one kind have a bit in common */
 };
 
 /* To find what a message may be among many without comparing each: the same traits say
@@ -130,7 +132,9 @@ int replay_compare_traits(struct replay_compare *c, enum side from,
  * string or a number, with one of these keys: type, event, kind, op, opcode, action,
  * method, cmd, command, target, rpc, procedure, message_type, event_type, msg_type,
  * messageType, eventType, msgType. Also msg, in objects that have none of the others.
+ * It is among the first REPLAY_NAMES_LOOK members.
  */
+enum { REPLAY_NAMES_LOOK = 256 };
 
 /* Whether a key (a string token) is one of these, msg aside. */
 bool replay_compare_names(struct bytes key_token);

@@ -28,6 +28,9 @@ static bool is_plain(const struct replay_tree *t, uint32_t value)
 static bool has_names(const struct replay_tree *t)
 {
     for (uint32_t n = t->at[0].first; n != REPLAY_NO_VALUE; n = t->at[n].next) {
+        if (t->at[n].index >= REPLAY_NAMES_LOOK) {
+            break;
+        }
         if (is_plain(t, n) && replay_compare_names(replay_value_key(t, n))) {
             return true;
         }
@@ -39,7 +42,8 @@ bool replay_compare_is_name(const struct replay_tree *t, uint32_t value)
 {
     struct bytes key = replay_value_key(t, value);
 
-    if (t->at[value].parent != 0 || key.len == 0 || !is_plain(t, value)) {
+    if (t->at[value].parent != 0 || key.len == 0 || !is_plain(t, value) ||
+        t->at[value].index >= REPLAY_NAMES_LOOK) {
         return false;
     }
     return replay_compare_names(key) ||

@@ -200,6 +200,27 @@ static int sum_names(struct replay_compare *c, uint64_t *out)
     return 0;
 }
 
+/* Objects share a key, unless one is empty. */
+static int keys_of(struct replay_compare *c, uint64_t *out)
+{
+    const struct replay_tree *t = &c->before;
+    uint32_t n = t->at[0].first;
+    uint64_t keys = 0, key;
+    int r = 0;
+
+    if (t->at[0].kind != WIRE_JSON_OBJECT || n == REPLAY_NO_VALUE ||
+        replay_compare_ignores_before(c, 0)) {
+        *out = UINT64_MAX;
+        return 0;
+    }
+    for (; r == 0 && n != REPLAY_NO_VALUE; n = t->at[n].next) {
+        r = of_string(c, OF_KEY, replay_value_key(t, n), &key);
+        keys |= r == 0 ? UINT64_C(1) << (key & 63) : 0;
+    }
+    *out = keys;
+    return r;
+}
+
 static int json_traits(struct replay_compare *c, enum side from,
                        struct replay_traits *out)
 {
@@ -225,6 +246,9 @@ static int json_traits(struct replay_compare *c, enum side from,
     if (r == 0) {
         r = sum_names(c, &names);
     }
+    if (r == 0) {
+        r = keys_of(c, &out->keys);
+    }
     if (r < 0) {
         return r;
     }
@@ -237,13 +261,14 @@ int replay_compare_traits(struct replay_compare *c, enum side from,
                           struct replay_text text, struct replay_traits *out)
 {
     struct replay_traits t = { .equal = mix(OF_OPCODE, text.opcode),
-                               .kind = mix(OF_OPCODE, text.opcode) };
+                               .kind = mix(OF_OPCODE, text.opcode),
+                               .keys = UINT64_MAX };
     bool by_bytes =
         c->rules->match == REPLAY_MATCH_EXACT && c->rules->ignore_count == 0;
     int r = 1;
 
     if (c->rules->match == REPLAY_MATCH_ANY) {
-        *out = (struct replay_traits){ 0 };
+        *out = (struct replay_traits){ .keys = UINT64_MAX };
         return 0;
     }
     if (text.opcode == WIRE_OP_TEXT) {

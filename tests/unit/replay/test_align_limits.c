@@ -163,6 +163,33 @@ static void held_bytes_are_bounded(void **state)
 }
 
 /* The tape is looked at ahead as far as its bytes allow, but always some messages. */
+/* Nothing names them, and they have a key in common by its hash only, or none: each
+ * pair is looked at but once, or never. */
+static void each_pair_is_looked_at_once(void **state)
+{
+    enum { COUNT = 200 };
+    static char texts[2 * COUNT][40];
+    struct align_rig r;
+
+    (void)state;
+    for (unsigned shared = 0; shared < 2; shared++) {
+        rig_init(&r);
+        for (unsigned i = 0; i < COUNT; i++) {
+            snprintf(texts[i], sizeof(*texts), "{\"k%u\":%u,\"on\":1}", i, i);
+            snprintf(texts[COUNT + i], sizeof(*texts), "{\"%s\":%u}",
+                     shared == 1 ? "h7" : "off", i);
+            rig_tape(&r, texts[i]);
+        }
+        for (unsigned i = 0; i < COUNT; i++) {
+            rig_put_text(&r, texts[COUNT + i]);
+        }
+        rig_finish(&r);
+        assert_int_equal(r.events, 2 * COUNT);
+        assert_true(r.align->compared <= (uint64_t)COUNT * COUNT);
+        rig_deinit(&r);
+    }
+}
+
 static void long_messages_are_not_looked_at_far_ahead(void **state)
 {
     enum { LEN = 6 * 1024 * 1024, COUNT = 12 };
@@ -199,6 +226,7 @@ int main(void)
         cmocka_unit_test(a_stretch_is_missing),
         cmocka_unit_test(a_flood_of_others),
         cmocka_unit_test(held_bytes_are_bounded),
+        cmocka_unit_test(each_pair_is_looked_at_once),
         cmocka_unit_test(long_messages_are_not_looked_at_far_ahead),
     };
 

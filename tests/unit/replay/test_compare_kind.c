@@ -151,6 +151,45 @@ static void names_are_told(void **state)
     replay_tree_deinit(&t);
 }
 
+static void names_are_among_the_first_members(void **state)
+{
+    struct replay_tree t = { 0 };
+    struct buf text = { 0 };
+
+    (void)state;
+    assert_int_equal(buf_put_byte(&text, '{'), 0);
+    for (unsigned i = 0; i <= REPLAY_NAMES_LOOK; i++) {
+        assert_int_equal(buf_put_format(&text, "\"msg\":%u,", i), 0);
+    }
+    assert_int_equal(buf_put_text(&text, "\"type\":\"a\"}"), 0);
+    assert_int_equal(replay_tree_read(&t, buf_bytes(&text)), 0);
+    assert_true(replay_compare_is_name(&t, 1)); /* `type` comes too late */
+    assert_true(replay_compare_is_name(&t, REPLAY_NAMES_LOOK));
+    assert_false(replay_compare_is_name(&t, REPLAY_NAMES_LOOK + 1));
+    assert_false(replay_compare_is_name(&t, t.count - 1));
+    replay_tree_deinit(&t);
+    buf_deinit(&text);
+}
+
+/* What is of one kind has a key's bit in common. */
+static void traits_know_keys(void **state)
+{
+    const struct replay_rules rules = { .match = REPLAY_MATCH_JSON };
+    struct replay_compare c;
+
+    (void)state;
+    replay_compare_init(&c, &rules);
+    assert_int_equal(traits_of(&c, text_of("{\"a\":1}")).keys,
+                     traits_of(&c, text_of("{\"\\u0061\":2,\"a\":3}")).keys);
+    assert_int_equal(traits_of(&c, text_of("{\"a\":1}")).keys &
+                         traits_of(&c, text_of("{\"b\":1}")).keys,
+                     0);
+    assert_int_equal(traits_of(&c, text_of("{}")).keys, UINT64_MAX);
+    assert_int_equal(traits_of(&c, text_of("[1]")).keys, UINT64_MAX);
+    assert_int_equal(traits_of(&c, text_of("no json")).keys, UINT64_MAX);
+    replay_compare_deinit(&c);
+}
+
 static void traits_tell_apart(void **state)
 {
     static const char *const texts[] = {
@@ -198,6 +237,8 @@ int main(void)
         cmocka_unit_test(kinds_go_by_name),
         cmocka_unit_test(other_kinds),
         cmocka_unit_test(names_are_told),
+        cmocka_unit_test(names_are_among_the_first_members),
+        cmocka_unit_test(traits_know_keys),
         cmocka_unit_test(traits_tell_apart),
     };
 
