@@ -68,7 +68,8 @@ static void unknown_rule(struct inject_builder *b, const struct inject_draft *d)
     inject_complain(
         &b->complaints, d->source, d->after_at, "after: no rule is called \"%s\"%s%s%s",
         inject_quote(bytes_of(d->after)).text, near == NULL ? "" : " (did you mean \"",
-        near == NULL ? "" : near, near == NULL ? "" : "\"?)");
+        near == NULL ? "" : inject_quote(bytes_of(near)).text,
+        near == NULL ? "" : "\"?)");
 }
 
 void inject_build_resolve(struct inject_builder *b)

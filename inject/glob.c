@@ -81,6 +81,11 @@ static bool read_set(struct cursor *set, uint32_t code, bool *hit)
     bool negated = is_at(&at, '!') || is_at(&at, '^');
     bool found = false;
 
+    /* Without a quick look, many of these cost the square of the pattern's length, for
+     * each character of a text. */
+    if (at.at == at.end || memchr(at.at, ']', (size_t)(at.end - at.at)) == NULL) {
+        return false;
+    }
     at.at += negated ? 1 : 0;
     for (bool first = true; first || !is_at(&at, ']'); first = false) {
         uint32_t low, high;
