@@ -159,8 +159,25 @@ static int take_event(struct replay_player *p, const struct wire_http_event *e)
     return 0;
 }
 
+/* The answer breaks off on the tape, or there is none: it is the last one. */
+static bool is_cut(const struct player_asked *a)
+{
+    const struct replay_exchange *x;
+
+    if (a == NULL || a->verdict != 0) {
+        return false;
+    }
+    x = &a->chosen.connection->exchanges[a->chosen.exchange];
+    return x->response == REPLAY_NONE || (x->incomplete && !x->cut);
+}
+
 static bool reads_on(const struct replay_player *p)
 {
+    const struct player_asked *a = latest(p);
+
+    if (a != NULL && a->whole && is_cut(a)) {
+        return false;
+    }
     return p->state == PLAYER_ANSWERING && !p->switching &&
            p->asked_count < PLAYER_ASKED_MAX && p->tail != PLAYER_ENDS &&
            p->tail != PLAYER_HANGS;
@@ -325,7 +342,7 @@ static int answer_from_tape(struct replay_player *p, struct player_asked *a)
     if (x->response == REPLAY_NONE && awaits_body(a)) {
         return WAITS;
     }
-    if (x->response == REPLAY_NONE || (x->incomplete && !x->cut)) {
+    if (is_cut(a)) {
         end_as_cut(p, a);
     } else {
         end_as_whole(p, a);
