@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -75,7 +76,7 @@ def test_a_suite(status, tape, tmp_path):
     port, pid = tmp_path / "port", tmp_path / "pid"
     pytest_it = f"{sys.executable} -m pytest -q -p no:cacheprovider {suite}"
     p = run("replay", tape, "-l", "ws://127.0.0.1:0", "--port-file", port, "--fault",
-            "close=1011,reason=Internal error,from=server,message=5",
+            "close=1011,reason=Internal error,message=5",
             "--", "sh", "-c", f"echo $$ >{pid}; exec {pytest_it}")
     assert p.returncode == status, (p.stdout, p.stderr)
     assert "2 passed" in p.stdout if status == 0 else "1 failed, 1 passed" in p.stdout
@@ -349,6 +350,72 @@ def test_large_and_unread(replay, backends, proxy):
     while b"HTTP/1.1 200" not in end.got:
         assert end.read_some(), (end.ended, bytes(end.got))
     end.close()
+
+
+# ---- other tapes ----
+
+
+def test_a_refused_handshake(replay, tmp_path):
+    """403 without a key: again, and with what was said."""
+    class Guarded(Product):
+        async def _http(self, path, headers):
+            if path.startswith("/ws") and "Authorization" not in headers:
+                return (http.HTTPStatus(403), [("X-Why", "no key")],
+                        b"E2E bypass key required")
+            return await super()._http(path, headers)
+
+    with Guarded() as product:
+        file, _ = recorded(tmp_path, product.url, lambda w: (
+            node_client(w.url("/ws")),
+            session(w.url("/ws"), ["hello"], extra_headers={"Authorization": "Bearer 1"})))
+    w = replay(file, "--pace", "max", "--on-mismatch", "fail")
+    node = node_client(w.url("/ws"))
+    assert (node.status, node.body) == (403, "E2E bypass key required")
+    assert node.headers["x-why"] == "no key"
+    assert len(session(w.url("/ws"), ["hello"]).texts) == 7
+
+
+def test_a_tape_that_was_not_finished(record, replay):
+    """Killed in the middle: it is played as far as it goes, and the connection stays."""
+    async def conversation(ws):
+        await ws.recv()
+        await ws.send(json.dumps(chat("hello")))
+        return [json.loads(await ws.recv())["type"] for _ in range(3)]
+
+    async def cut_short(ws):
+        got = await conversation(ws)
+        w.kill()
+        return got
+
+    with Product() as product:
+        w = record(product.url)
+        assert len(talk(w.url("/ws"), cut_short)) == 3
+    p = replay(w.tape, "--pace", "max")
+
+    async def again(ws):
+        got = await conversation(ws)
+        await (await ws.ping())
+        return got
+
+    assert talk(p.url("/ws"), again) == ["agent_started", "agent_thinking", "tool_executing"]
+    p.tells("was not finished: it is played as far as it goes")
+
+
+def test_from_stdin(tape, tmp_path):
+    with open(tape, "rb") as f:
+        p = run("replay", "-", "-l", "ws://127.0.0.1:0", "--", "sh", "-c",
+                "curl -sS $WSTAPE_HTTP_URL/health", stdin=f)
+    assert p.returncode == 0 and json.loads(p.stdout)["status"] == "ok", p.stderr
+
+
+def test_junit(tape, tmp_path):
+    """Of the tape as the backend: a case a connection."""
+    p = run("replay", tape, "-l", "ws://127.0.0.1:0", "--junit", tmp_path / "j.xml", "--",
+            "sh", "-c", "curl -s $WSTAPE_HTTP_URL/health; curl -s $WSTAPE_HTTP_URL/nowhere")
+    suite = ElementTree.parse(tmp_path / "j.xml").getroot().find("testsuite")
+    failures = [c.find("failure") for c in suite.findall("testcase")]
+    assert p.returncode == 0 and suite.get("failures") == "1"
+    assert failures[0] is None and "GET /nowhere is not on the tape" in failures[1].text
 
 
 # ---- that cannot be played ----
