@@ -26,6 +26,7 @@ struct cli_run {
     int signals_seen;
     int child_status; /* as a shell would say it */
     bool stopped;     /* the recorder has no connection left */
+    bool told_stopping;
 };
 
 struct net_loop *cli_run_loop(const struct cli_run *run)
@@ -55,7 +56,7 @@ void cli_run_tell_tape(const struct cli_recorder_config *c,
         fprintf(stderr, "wstape: %s: %u connection%s, %llu records, %.*s (%s)\n",
                 cli_run_tape_name(c), t->connections, t->connections == 1 ? "" : "s",
                 (unsigned long long)t->records, (int)size.len, (const char *)size.at,
-                reason[0] == '\0' ? "the tape failed" : reason);
+                t->tape_error != 0 ? "the tape failed" : reason);
     }
     if (t->lost_records > 0) {
         fprintf(stderr,
@@ -95,16 +96,20 @@ static int write_port_file(const struct cli_run *run, struct err *e)
 
 /* ---- ending ---- */
 
-static void stop(struct cli_run *run, const char *reason)
+static void tell_stopping(struct cli_run *run)
 {
-    bool first = run->reason[0] == '\0';
-
-    if (first) {
-        snprintf(run->reason, sizeof(run->reason), "%s", reason);
-    }
-    if (first && !run->stopped && run->config->stopping != NULL) {
+    if (!run->told_stopping && run->config->stopping != NULL) {
+        run->told_stopping = true;
         run->config->stopping(run->config->owner);
     }
+}
+
+static void stop(struct cli_run *run, const char *reason)
+{
+    if (run->reason[0] == '\0') {
+        snprintf(run->reason, sizeof(run->reason), "%s", reason);
+    }
+    tell_stopping(run);
     for (int i = 0; i < SIGNALS && run->child == NULL && run->stopped; i++) {
         net_signal_free(run->signals[i]);
         run->signals[i] = NULL;
@@ -145,6 +150,7 @@ static void recorder_stopped(void *owner)
 {
     struct cli_run *run = owner;
 
+    tell_stopping(run);
     run->stopped = true;
     end_if_over(run);
 }

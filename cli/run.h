@@ -18,7 +18,8 @@ struct cli_run_config {
     /* Before the port file and the command; NULL: nothing to do. A negative errno with
      * words. */
     int (*start)(void *owner, struct cli_run *run, struct err *e);
-    /* It is about to stop, with all connections still there. NULL: nothing to do. */
+    /* Once: it is about to stop, with all connections still there, or it has stopped
+     * because the tape failed. NULL: nothing to do. */
     void (*stopping)(void *owner);
     /* All is over. Prints the summary, returns the exit status that the run itself
      * found (CLI_OK, or CLI_FOUND). `reason` is empty when the tape failed. */

@@ -51,6 +51,11 @@ uint64_t replay_report_mismatches(const struct replay_report *r)
     return r->mismatches;
 }
 
+void replay_report_unfinished(struct replay_report *r)
+{
+    r->unfinished = true;
+}
+
 bool replay_report_played(const struct replay_report *r)
 {
     return r->case_count > 0 || r->others_over > 0;

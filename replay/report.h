@@ -64,6 +64,9 @@ int replay_report_put_junit(const struct replay_report *r, const char *tape,
 
 uint64_t replay_report_mismatches(const struct replay_report *r);
 
+/* The run was stopped before everything was played: the summary says so. */
+void replay_report_unfinished(struct replay_report *r);
+
 /* False: nothing was played at all. */
 bool replay_report_played(const struct replay_report *r);
 

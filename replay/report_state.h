@@ -34,6 +34,7 @@ struct replay_report {
     const struct replay_script *script; /* borrowed */
     enum side live;
     uint32_t copies;
+    bool unfinished;
     bool several; /* connections on the tape that say anything */
     struct report_case *cases;
     uint32_t case_count, case_cap;

@@ -235,8 +235,12 @@ static void put_mismatches(const struct replay_report *r, struct report_words *w
         replay_words_text(w, "nothing was played\n");
         return;
     }
+    if (r->unfinished) {
+        replay_words_text(w, "NOT FINISHED: it was stopped before all was played\n");
+    }
     if (r->mismatches == 0) {
-        replay_words_text(w, r->live == CLIENT ? "no mismatch\n" : "no difference\n");
+        replay_words_text(w, r->live == CLIENT ? "no mismatch" : "no difference");
+        replay_words_text(w, r->unfinished ? " so far\n" : "\n");
         return;
     }
     if (r->live == SERVER) { /* the lines stand above, with nothing in between */
@@ -330,6 +334,9 @@ static void put_objects(const struct replay_report *r, const struct replay_stage
     replay_words_number(w, "differing", t.differing);
     replay_words_number(w, "substituted", t.substituted);
     replay_words_number(w, "mismatches", r->mismatches);
+    if (r->unfinished) {
+        replay_words_text(w, ",\"unfinished\":true");
+    }
     put_times_json(r, w);
     replay_words_text(w, "}\n");
 }
