@@ -204,6 +204,7 @@ static int make_stage(struct play *p, struct err *e)
                                         .verbose = o->verbose };
     cli_replay_backend_init(&p->backend, p->stage);
     cli_replay_client_init(&p->client, p->stage, (uint32_t)o->copies);
+    p->client.connect_ns = o->record.config.connect_timeout_ns;
     return r < 0 ? err_set(e, r, "out of memory") : 0;
 }
 

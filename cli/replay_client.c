@@ -28,12 +28,19 @@ struct seat {
     struct proxy_seat *seat;
     struct replay_caller *caller;
     struct net_timer *timer;
-    bool lingers; /* all is said, the end is waited for */
+    bool lingers;  /* all is said, the end is waited for */
+    bool given_up; /* there was no connection in time */
 };
 
 static int64_t now(const struct cli_replay_client *c)
 {
     return net_loop_now_ns(cli_run_loop(c->run));
+}
+
+/* For how long a connection is waited for. */
+static int64_t connection_ns(const struct cli_replay_client *c)
+{
+    return c->connect_ns + c->stage->options.patience_ns;
 }
 
 static int64_t seat_now(const struct seat *s)
@@ -57,10 +64,16 @@ static void settle(struct seat *s, int r)
     }
 }
 
+static void give_up(struct seat *s);
+
 static void wake(void *object)
 {
     struct seat *s = object;
 
+    if (s->seat == NULL) {
+        give_up(s);
+        return;
+    }
     if (s->lingers) {
         proxy_guest_end(s->seat, CAPTURE_END_RESET);
         return;
@@ -72,7 +85,12 @@ static void ready(void *object, struct proxy_seat *seat)
 {
     struct seat *s = object;
 
+    if (s->given_up) {
+        proxy_guest_end(seat, CAPTURE_END_RESET);
+        return;
+    }
     s->seat = seat;
+    net_timer_at(s->timer, -1);
     settle(s, replay_caller_start(s->caller, seat_now(s)));
 }
 
@@ -121,16 +139,34 @@ static void free_seat(struct seat *s)
 
 static void go_on(struct replay_copy *copy);
 
+static void over(struct replay_copy *copy, uint32_t index)
+{
+    struct cli_replay_client *c = copy->client;
+
+    replay_schedule_over(copy->schedule, index, now(c));
+    c->calls_done++;
+    go_on(copy);
+}
+
+/* A rule holds the connection back, say. Its seat stays until the run ends. */
+static void give_up(struct seat *s)
+{
+    s->given_up = true;
+    replay_caller_give_up(s->caller, connection_ns(s->copy->client));
+    over(s->copy, s->index);
+}
+
 static void gone(void *object)
 {
     struct seat *s = object;
     struct replay_copy *copy = s->copy;
-    struct cli_replay_client *c = copy->client;
+    uint32_t index = s->index;
+    bool is_over = s->given_up;
 
-    replay_schedule_over(copy->schedule, s->index, now(c));
-    c->calls_done++;
     free_seat(s);
-    go_on(copy);
+    if (!is_over) {
+        over(copy, index);
+    }
 }
 
 static const struct proxy_guest guest = { .ready = ready,
@@ -166,6 +202,7 @@ static int call(struct replay_copy *copy, uint32_t index)
     }
     c->calls++;
     list_append(&c->seats, &s->node);
+    net_timer_at(s->timer, now(c) + connection_ns(c));
     return 0;
 }
 
@@ -196,6 +233,9 @@ static void go_on(struct replay_copy *copy)
         r = call(copy, index);
     }
     net_timer_at(copy->timer, wake_at);
+    if (r == -ECANCELED) {
+        return; /* the server stops by itself: the tape failed */
+    }
     if (r < 0) {
         cli_run_end(c->run, "out of memory");
     } else if (replay_schedule_done(copy->schedule)) {

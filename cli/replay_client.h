@@ -14,6 +14,8 @@ struct cli_replay_client {
     struct replay_stage *stage;
     struct cli_run *run;
     struct replay_copy *copies; /* by number, from 0 */
+    int64_t connect_ns; /* the proxy's limit for a backend: what says no more is given
+                           up --timeout after that */
     uint32_t copy_count;
     uint32_t copies_done;
     uint64_t calls, calls_done;

@@ -361,6 +361,20 @@ void replay_caller_unreachable(struct replay_caller *c, const char *why)
     }
 }
 
+void replay_caller_give_up(struct replay_caller *c, int64_t waited_ns)
+{
+    struct replay_event e = { .kind = REPLAY_EVENT_TIMEOUT,
+                              .from = SERVER,
+                              .time_ns = waited_ns,
+                              .text = bytes_of("there was no connection") };
+
+    if (c->state == CALLER_IDLE) {
+        replay_caller_tell(c, &e);
+        replay_caller_hang_up(c, CAPTURE_END_RESET);
+        c->output.wake_at = REPLAY_NEVER;
+    }
+}
+
 int replay_caller_ended(struct replay_caller *c, enum capture_end kind, int64_t now_ns)
 {
     int r = 0;

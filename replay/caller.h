@@ -43,6 +43,9 @@ int replay_caller_ended(struct replay_caller *c, enum capture_end kind, int64_t 
 /* As an end by ERROR, with the reason in words. */
 void replay_caller_unreachable(struct replay_caller *c, const char *why);
 
+/* There was no connection in this time, and none is waited for. */
+void replay_caller_give_up(struct replay_caller *c, int64_t waited_ns);
+
 /* `wake_at` has come. */
 int replay_caller_wake(struct replay_caller *c, int64_t now_ns);
 

@@ -67,15 +67,20 @@ static bool any_from_server(const struct replay_player *p, uint32_t from)
     return false;
 }
 
+/* Behind the live client's close or end, nothing of it comes any more: what the
+ * recorded one had under way when the server closed is not waited for. */
 static bool passes_frame(const struct replay_player *p, const struct replay_step *step)
 {
+    if (p->client_closed || p->client_ended) {
+        return true;
+    }
     if (step->message != REPLAY_NONE) {
         const struct replay_message *m = &p->connection->messages[step->message];
 
         return p->at != m->last_step || m->number <= p->had ||
                !replay_player_can_come(p, step->message);
     }
-    return !replay_player_is_close(step) || p->client_closed || p->client_ended;
+    return !replay_player_is_close(step);
 }
 
 /* After both close frames the TCP connection's end is nobody's answer. */
@@ -141,6 +146,7 @@ static void pass_frame(struct replay_player *p, const struct replay_step *step)
 {
     if (step->message != REPLAY_NONE) {
         if (p->at == p->connection->messages[step->message].last_step &&
+            p->connection->messages[step->message].number <= p->had &&
             replay_player_can_come(p, step->message) && p->stage->options.gate) {
             replay_pace_gate(&p->pace, step->time_ns, take_time(p));
         }

@@ -358,6 +358,24 @@ static void a_stop_tells_what_was_awaited(void **unused)
     rig_deinit(&r);
 }
 
+static void a_connection_that_never_is_is_told(void **unused)
+{
+    struct rig r;
+
+    (void)unused;
+    rig_init(&r);
+    put_session(&r);
+    rig_load(&r);
+    r.caller = replay_caller_new(r.stage, 0, 1, 0);
+    assert_non_null(r.caller);
+    replay_caller_give_up(r.caller, 11 * 1000 * MS);
+    replay_caller_give_up(r.caller, 11 * 1000 * MS);
+    assert_true(replay_caller_done(r.caller));
+    assert_int_equal(replay_caller_output(r.caller)->send.len, 0);
+    expect_told(&r, "timeout after 11000ms (there was no connection)\n");
+    rig_deinit(&r);
+}
+
 /* ---- live values ---- */
 
 static void live_values_flow_back(void **unused)
@@ -775,6 +793,7 @@ int main(void)
         cmocka_unit_test(a_server_that_only_pings_comes_to_an_end),
         cmocka_unit_test(a_message_without_end_comes_to_an_end),
         cmocka_unit_test(a_stop_tells_what_was_awaited),
+        cmocka_unit_test(a_connection_that_never_is_is_told),
         cmocka_unit_test(live_values_flow_back),
         cmocka_unit_test(an_id_that_is_not_filled_in_differs),
         cmocka_unit_test(recorded_pongs_are_left_out_and_live_pings_answered),

@@ -814,6 +814,44 @@ static void ends_after_the_client(void **state)
     rig_expect(r, "! over 0 of 0\ntext half-closed\nend truncated\n");
 }
 
+/* A message of the client was under way when the server closed. */
+static void waits_for_nothing_behind_the_clients_close(void **state)
+{
+    struct rig *r = *state;
+    struct script_tape *t = &r->tape;
+
+    put_shake(t, 1, NULL);
+    put_text(t, CLIENT, "m1");
+    put_text(t, SERVER, "s1");
+    tape_close(r, SERVER, 1000, "");
+    put_text(t, CLIENT, "m2");
+    tape_close(r, CLIENT, 1000, "");
+    put_end(t, SERVER, CAPTURE_END_FIN, false);
+    put_end(t, CLIENT, CAPTURE_END_FIN, false);
+    put_summary(t);
+    rig_start(r);
+    rig_shake(r, "");
+    rig_say(r, "m1");
+    rig_expect(r, "text s1\nclose 1000 \n");
+    rig_close(r, 1000);
+    rig_expect(r, "end fin\n");
+    rig_over(r, CAPTURE_END_FIN);
+    rig_expect(r, "! over 1 of 2\n");
+    rig_connect(r); /* it still is under way */
+    rig_shake(r, "");
+    rig_say(r, "m1");
+    rig_say(r, "m2");
+    rig_close(r, 1000);
+    rig_expect(r, "text s1\nclose 1000 \nend fin\n");
+    rig_connect(r); /* no close, but the end */
+    rig_shake(r, "");
+    rig_say(r, "m1");
+    rig_over(r, CAPTURE_END_FIN);
+    rig_expect(r, "text s1\nclose 1000 \n"
+                  "! note the client ended without the close frame of the tape\n"
+                  "! over 1 of 2\nend fin\n");
+}
+
 static void notes_a_missing_close(void **state)
 {
     struct rig *r = *state;
@@ -1007,6 +1045,7 @@ int main(void)
         EACH(waits_for_no_end_behind_both_closes),
         ONCE(ends_after_the_client),
         ONCE(notes_a_missing_close),
+        ONCE(waits_for_nothing_behind_the_clients_close),
         ONCE(expects_no_message_without_an_end),
         EACH(stops_while_nobody_reads),
         ONCE(says_a_burst_at_a_time),
