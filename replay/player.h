@@ -19,8 +19,9 @@
  * only then it is known whether a rule did it.
  *
  * Memory: one live message (options.max_message) and one of the tape, twice; bytes of a
- * client that sends on while an upgrade, or 64 requests, wait; 8 bytes for each message
- * that came ahead of the tape. REPLAY_BURST is passed by one frame at most.
+ * client that sends on while an upgrade, or 64 requests, wait (the session in front
+ * lets 16 through, so that is a second line of defence); 8 bytes for each message that
+ * came ahead of the tape. REPLAY_BURST is passed by one frame at most.
  */
 #ifndef WSTAPE_REPLAY_PLAYER_H
 #define WSTAPE_REPLAY_PLAYER_H
@@ -49,7 +50,7 @@ int replay_player_ended(struct replay_player *p, enum capture_end kind, bool by_
 /* `wake_at` has come. */
 int replay_player_wake(struct replay_player *p, int64_t now_ns);
 
-/* Back-pressure: while off, nothing more is put out. */
+/* Back-pressure: while off, nothing more of the tape is put out. */
 int replay_player_flow(struct replay_player *p, bool on, int64_t now_ns);
 
 /* The run ends: tell what the tape still waits for. Nothing is said after it. */

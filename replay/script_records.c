@@ -283,7 +283,7 @@ int replay_script_damage(struct script_reading *b)
     return replay_script_lose(b);
 }
 
-int replay_script_record(struct script_reading *b, const struct capture_record *r)
+static int take_record(struct script_reading *b, const struct capture_record *r)
 {
     struct replay_connection *c;
     int done = 0;
@@ -306,4 +306,16 @@ int replay_script_record(struct script_reading *b, const struct capture_record *
         b->current = b->strands[c - b->script->connections];
     }
     return done == 0 && b->current != NULL ? take_part(b, r) : done;
+}
+
+int replay_script_record(struct script_reading *b, const struct capture_record *r)
+{
+    struct capture_record timely;
+
+    if (r->time_ns >= -REPLAY_TIME_MAX && r->time_ns <= REPLAY_TIME_MAX) {
+        return take_record(b, r);
+    }
+    timely = *r;
+    timely.time_ns = r->time_ns < 0 ? -REPLAY_TIME_MAX : REPLAY_TIME_MAX;
+    return take_record(b, &timely);
 }

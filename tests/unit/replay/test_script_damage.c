@@ -95,6 +95,30 @@ static void a_torn_tape_plays_up_to_where_it_is_torn(void **state)
 
 /* ---- memory ---- */
 
+static void times_are_within_bounds(void **state)
+{
+    struct replay_script *s;
+    struct script_tape t;
+    struct err e;
+
+    (void)state;
+    script_tape_init(&t);
+    t.now_ns = INT64_MIN;
+    put_shake(&t, 1, NULL);
+    put_text(&t, SERVER, "a");
+    t.now_ns = INT64_MAX - 1000000000;
+    put_text(&t, SERVER, "b");
+    put_summary(&t);
+    assert_int_equal(load(&t, REPLAY_SCRIPT_MAX, &s, &e), 0);
+    assert_int_equal(s->connections[0].opened_ns, -REPLAY_TIME_MAX);
+    assert_int_equal(s->connections[0].steps[2].time_ns, -REPLAY_TIME_MAX);
+    assert_int_equal(s->connections[0].steps[3].time_ns, REPLAY_TIME_MAX);
+    assert_int_equal(s->connections[0].ended_ns, REPLAY_TIME_MAX);
+    assert_int_equal(s->last_ns, REPLAY_TIME_MAX);
+    replay_script_free(s);
+    script_tape_deinit(&t);
+}
+
 static void put_everything(struct script_tape *t)
 {
     script_tape_init(t);
@@ -193,6 +217,7 @@ int main(void)
         cmocka_unit_test(a_message_of_which_a_frame_is_missing_is_not_whole),
         cmocka_unit_test(a_gap_ends_what_is_in_progress),
         cmocka_unit_test(a_torn_tape_plays_up_to_where_it_is_torn),
+        cmocka_unit_test(times_are_within_bounds),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(content_has_a_limit),
         cmocka_unit_test(a_tape_that_cannot_be_read_says_so),
