@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "wire/utf8.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -68,13 +69,20 @@ static uint32_t after_sources(const struct replay_links *l, uint32_t first,
     return first;
 }
 
+static bool is_utf8(struct bytes text)
+{
+    struct wire_utf8 u = { 0 };
+
+    return wire_utf8_check(&u, text) && wire_utf8_complete(&u);
+}
+
 /* What was put behind `from` in the texts is the value of this source. */
 static void keep(struct replay_live *v, uint32_t source, size_t from, enum said said)
 {
     const struct replay_live_source *s = &v->links->sources[source];
     struct bytes text = bytes_from(buf_bytes(&v->texts), from);
 
-    if (text.len > REPLAY_LIVE_VALUE_MAX) {
+    if (text.len > REPLAY_LIVE_VALUE_MAX || !is_utf8(text)) {
         v->texts.len = from;
         return;
     }

@@ -101,8 +101,8 @@ struct replay_live *replay_live_new(const struct replay_links *l);
 void replay_live_free(struct replay_live *v); /* takes NULL */
 
 /* The live message that stands for message `index` of the recorded connection. Places
- * that it lacks, or that hold a container, a literal or a value over
- * REPLAY_LIVE_VALUE_MAX, teach nothing. -ENOMEM. */
+ * that it lacks, or that hold a container, a literal, a value over
+ * REPLAY_LIVE_VALUE_MAX or what is no UTF-8, teach nothing. -ENOMEM. */
 int replay_live_learn(struct replay_live *v, uint32_t index, struct bytes payload);
 
 /* The payload of recorded message `index` with the live values in place: `*out` points

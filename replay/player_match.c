@@ -25,14 +25,15 @@ void replay_player_expect(struct replay_player *p, uint32_t index)
     p->expected = index;
 }
 
-/* The live message stands for the expected one. */
-static int accept(struct replay_player *p, struct bytes payload)
+/* The live message stands for the expected one. `text`: it can be read as one, and
+ * teaches live values. */
+static int accept(struct replay_player *p, struct bytes payload, bool text)
 {
     const struct replay_message *m = &p->connection->messages[p->expected];
     uint32_t index = p->expected;
     int r = 0;
 
-    if (p->live != NULL && m->whole) {
+    if (p->live != NULL && m->whole && text) {
         r = replay_live_learn(p->live, index, payload);
     }
     if (r == 0 && p->stage->options.gate && m->last_step >= p->at) {
@@ -190,7 +191,7 @@ static int take_unread(struct replay_player *p, const struct capture_message *m,
 
     if (r == 0) {
         tell_broken(p, m, buf_bytes(&text));
-        r = accept(p, m->payload);
+        r = accept(p, m->payload, false);
     }
     buf_deinit(&text);
     return r < 0 ? r : on_mismatch(p, m->number, "could not be read");
@@ -210,7 +211,9 @@ static int take_expected(struct replay_player *p, const struct capture_message *
     if (r == REPLAY_DIFFERS) {
         return 0;
     }
-    return r < 0 || p->state == PLAYER_DONE ? r : accept(p, m->payload);
+    return r < 0 || p->state == PLAYER_DONE
+               ? r
+               : accept(p, m->payload, live.opcode == WIRE_OP_TEXT);
 }
 
 static int take_message(struct replay_player *p, const struct capture_message *m)

@@ -431,6 +431,15 @@ static char *repeated(const char *unit, size_t times)
 }
 
 /* A value of 64 KiB is a source, a longer one is none; nor does one teach. */
+static void what_is_no_text_teaches_nothing(void **state)
+{
+    (void)state;
+    keeps("hello world one", "you said: hello world one",
+          "\xff\xfe"
+          "bin");
+    keeps("hello world one", "you said: hello world one", "bin\xc3");
+}
+
 static void long_values_are_no_sources(void **state)
 {
     char *most = repeated("x", REPLAY_LIVE_VALUE_MAX), *more = repeated("x", 65537);
@@ -922,6 +931,7 @@ int main(void)
         cmocka_unit_test(says_nothing_before_it_was_said),
         cmocka_unit_test(the_server_can_be_the_source),
         cmocka_unit_test(binary_and_broken_messages_have_no_links),
+        cmocka_unit_test(what_is_no_text_teaches_nothing),
         cmocka_unit_test(long_values_are_no_sources),
         cmocka_unit_test(a_message_grows_to_a_bound),
         cmocka_unit_test(lists_links_with_their_paths),

@@ -407,6 +407,21 @@ static void tells_no_id_that_it_fills_in(void **state)
                   "text {\"re\":\"req-8\",\"ack\":1,\"said\":\"top 20\"}\n");
 }
 
+static void learns_from_texts_only(void **state)
+{
+    struct rig *r = *state;
+
+    put_shake(&r->tape, 1, NULL);
+    put_text(&r->tape, CLIENT, "hello world one");
+    put_text(&r->tape, SERVER, "you said: hello world one");
+    put_summary(&r->tape);
+    r->rules.match = REPLAY_MATCH_ANY;
+    rig_start(r);
+    rig_shake(r, "");
+    rig_frame(r, FIN | WIRE_OP_BINARY, bytes_of("bytes"));
+    rig_expect(r, "text you said: hello world one\n");
+}
+
 static void fills_in_nothing_when_told_so(void **state)
 {
     struct rig *r = *state;
@@ -1025,6 +1040,7 @@ int main(void)
         EACH(compresses_when_both_do),
         EACH(fills_in_what_the_client_says),
         EACH(tells_no_id_that_it_fills_in),
+        EACH(learns_from_texts_only),
         EACH(fills_in_nothing_when_told_so),
         EACH(tells_differences_and_goes_on),
         EACH(answers_no_other_message),
