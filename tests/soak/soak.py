@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [str(ROOT / "tests/lib"), str(pathlib.Path(__file__).parent)]
 
 from peers import TIMEOUT, Backend, Client, churn  # noqa: E402
-from rig.process import Wstape, run  # noqa: E402
+from rig.process import Replay, Wstape, run  # noqa: E402
 
 # What goes wrong in a churn, now and then, in every layer.
 FAULTS = """\
@@ -267,11 +267,12 @@ def kill_once(folder, seed, port_of):
         return w
 
     w = asyncio.run(go())
-    p = run("verify", w.tape)
-    shown = run("show", w.tape)
+    tape = folder / "t.wstape"
+    p = run("verify", tape)
+    shown = run("show", tape)
     good = p.returncode in (0, 1) and shown.returncode == 0
     good &= not any(word in p.stdout for word in ("damaged", "missing"))
-    w.tape.unlink()
+    tape.unlink()
     return good
 
 
@@ -292,8 +293,8 @@ def kill_part(a, folder):
     asyncio.run(make())
     kinds = {
         "record with faults": lambda f, url: Wstape(f, url, "--faults", faults),
-        "replay with faults": lambda f, url: Wstape(f, source, "--faults", faults,
-                                                    verb="replay"),
+        "replay with faults": lambda f, url: Replay(f, source, "--faults", faults,
+                                                    "-o", f / "t.wstape"),
     }  # fmt: skip
     ok, end = True, time.monotonic() + a.seconds
     counts = dict.fromkeys(kinds, 0)
