@@ -233,10 +233,10 @@ static void never_inside_words(void **state)
 static void finds_tokens_in_urls(void **state)
 {
     (void)state;
-    answers("{\"t\":\"eyJh.eyJz.sig-_1\",\"host\":\"10.0.0.17\"}",
-            "{\"u\":\"wss://10.0.0.17:80/ws?token=eyJh.eyJz.sig-_1&x=10.0.0.170\"}",
+    answers("{\"t\":\"eyJh.eyJz.sig-_1\",\"host\":\"192.0.2.17\"}",
+            "{\"u\":\"wss://192.0.2.17:80/ws?token=eyJh.eyJz.sig-_1&x=192.0.2.170\"}",
             "{\"t\":\"aa.bb.cc\",\"host\":\"::1\"}",
-            "{\"u\":\"wss://::1:80/ws?token=aa.bb.cc&x=10.0.0.170\"}", 2);
+            "{\"u\":\"wss://::1:80/ws?token=aa.bb.cc&x=192.0.2.170\"}", 2);
 }
 
 static void finds_echoed_texts(void **state)
