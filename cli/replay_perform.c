@@ -1,10 +1,15 @@
 #include "cli/replay_perform.h"
 
+enum { SPARE_MAX = 256 * 1024 }; /* memory kept for what is said next */
+
 void cli_replay_perform(struct proxy_seat *seat, struct net_timer *timer,
                         struct replay_output *out, int r, int64_t now_ns)
 {
     if (r == 0) {
         r = proxy_guest_send(seat, buf_bytes(&out->send));
+    }
+    if (out->send.cap > SPARE_MAX) {
+        buf_deinit(&out->send);
     }
     buf_clear(&out->send);
     if (r < 0) {
