@@ -60,6 +60,16 @@ static int tell_difference(void *owner, const struct replay_difference *d)
     return 0;
 }
 
+static void tell_rest(struct replay_align *a, uint64_t number)
+{
+    char text[64];
+    struct replay_event e = { .kind = REPLAY_EVENT_NOTE, .message = number };
+
+    replay_compare_say_rest(&a->compare, text);
+    e.text = bytes_of(text);
+    tell(a, &e);
+}
+
 static int tell_differences(struct replay_align *a, const struct align_slot *s,
                             const struct align_live *l)
 {
@@ -73,6 +83,9 @@ static int tell_differences(struct replay_align *a, const struct align_slot *s,
     }
     r = replay_compare_recorded(&a->compare, a->config.connection, s->message, after,
                                 tell_difference, &t);
+    if (r >= 0 && a->compare.rest > 0) {
+        tell_rest(a, m->number);
+    }
     return r < 0 ? r : 0;
 }
 
@@ -194,6 +207,7 @@ static int count_differences(struct replay_align *a, uint32_t n, uint32_t l,
     *count = 0;
     r = replay_compare_recorded(&a->compare, a->config.connection, message, after,
                                 count_one, count);
+    *count += a->compare.rest;
     return r < 0 ? r : 0;
 }
 

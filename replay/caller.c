@@ -69,6 +69,7 @@ struct replay_caller *replay_caller_new(struct replay_stage *stage, uint32_t ind
     c->gate.interim = REPLAY_NONE;
     c->key = c->connection->number * 2654435761U + copy;
     replay_compare_init(&c->compare, &stage->rules);
+    c->compare.most = REPLAY_DIFFERENCES_MAX;
     if (make_parts(c) < 0) {
         replay_caller_free(c);
         return NULL;

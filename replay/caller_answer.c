@@ -138,6 +138,16 @@ static int tell_place(void *owner, const struct replay_difference *d)
     return replay_caller_tell_of(o->caller, o->caller->answered, &e);
 }
 
+static int tell_rest(struct replay_caller *c)
+{
+    char text[64];
+    struct replay_event e = { .kind = REPLAY_EVENT_NOTE };
+
+    replay_compare_say_rest(&c->compare, text);
+    e.text = bytes_of(text);
+    return replay_caller_tell_of(c, c->answered, &e);
+}
+
 static bool is_text(struct bytes b)
 {
     struct wire_utf8 u = { 0 };
@@ -160,6 +170,9 @@ static int compare_bodies(struct replay_caller *c, uint32_t x)
     owner.is_binary = !is_text(before.payload) || !is_text(after.payload);
     before.opcode = after.opcode = owner.is_binary ? WIRE_OP_BINARY : WIRE_OP_TEXT;
     r = replay_compare(&c->compare, SERVER, before, after, tell_place, &owner);
+    if (r >= 0 && c->compare.rest > 0) {
+        r = tell_rest(c);
+    }
     return r < 0 ? r : 0;
 }
 

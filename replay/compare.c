@@ -3,6 +3,9 @@
 #include "replay/script.h"
 #include "wire/frame.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 enum { KEEP_MAX = 1 << 16 }; /* values that scratch memory is kept for */
 
 void replay_compare_init(struct replay_compare *c, const struct replay_rules *rules)
@@ -204,6 +207,7 @@ static int compare_both(struct replay_comparison *r, struct replay_text before,
     struct replay_compare *c = r->c;
     int e;
 
+    c->rest = 0;
     if (c->rules->match == REPLAY_MATCH_ANY ||
         (before.opcode == after.opcode && bytes_equal(before.payload, after.payload))) {
         return 0;
@@ -242,4 +246,10 @@ int replay_compare_recorded(
                                    .owner = owner };
 
     return compare_both(&r, before, after);
+}
+
+void replay_compare_say_rest(const struct replay_compare *c, char out[static 64])
+{
+    (void)snprintf(out, 64, "%" PRIu32 " more place%s of it differ%s", c->rest,
+                   c->rest == 1 ? "" : "s", c->rest == 1 ? "s" : "");
 }

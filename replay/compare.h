@@ -49,10 +49,15 @@ struct replay_difference {
     uint32_t before_value, after_value;
 };
 
+/* Enough of one message for people to read: what the players tell. */
+enum { REPLAY_DIFFERENCES_MAX = 100 };
+
 struct replay_compare {
     const struct replay_rules *rules; /* borrowed */
     const struct replay_links *links; /* borrowed; of the tape's connection, to know its
                                          ids; NULL (as init leaves it): none */
+    uint32_t most; /* places that one call tells; 0 (as init leaves it): all */
+    uint32_t rest; /* of the last call: places beyond these, which were only counted */
     struct inject_walk ignore;        /* of the rules' paths */
     struct replay_tree before, after; /* scratch, as all below */
     struct buf path, marks, twins, keys, places;
@@ -87,6 +92,9 @@ int replay_compare(struct replay_compare *c, enum side from, struct replay_text 
                    struct replay_text after,
                    int (*differs)(void *owner, const struct replay_difference *d),
                    void *owner);
+
+/* What a `rest` that is not 0 says, in words. */
+void replay_compare_say_rest(const struct replay_compare *c, char out[static 64]);
 
 /*
  * As replay_compare, of message `index` of the tape's connection, which is that of the

@@ -11,7 +11,8 @@ struct replay_comparison {
     struct replay_compare *c;
     enum side from;
     uint32_t message; /* of the links' connection, or REPLAY_NONE */
-    bool found;       /* a difference */
+    uint32_t told;
+    bool found;                                                     /* a difference */
     int (*differs)(void *owner, const struct replay_difference *d); /* may be NULL */
     void *owner;
 };

@@ -130,6 +130,7 @@ struct replay_player *replay_player_new(struct replay_stage *stage, uint32_t num
     p->waits_at = REPLAY_NONE;
     list_init(&p->asked);
     replay_compare_init(&p->compare, &stage->rules);
+    p->compare.most = REPLAY_DIFFERENCES_MAX;
     return p;
 }
 

@@ -116,6 +116,16 @@ static int tell_difference(void *owner, const struct replay_difference *d)
     return 0;
 }
 
+static void tell_rest(struct replay_player *p, uint64_t number)
+{
+    char text[64];
+    struct replay_event e = { .kind = REPLAY_EVENT_NOTE, .message = number };
+
+    replay_compare_say_rest(&p->compare, text);
+    e.text = bytes_of(text);
+    replay_player_tell(p, &e);
+}
+
 static void tell_other(struct replay_player *p, enum replay_event_kind kind,
                        struct replay_text live)
 {
@@ -171,6 +181,9 @@ static int compare(struct replay_player *p, struct replay_text live)
     }
     r = replay_compare_recorded(&p->compare, p->connection, p->expected, live,
                                 tell_difference, &m);
+    if (r >= 0 && p->compare.rest > 0) {
+        tell_rest(p, number);
+    }
     return r < 0 ? r : on_mismatch(p, number, "differs from the tape");
 }
 

@@ -158,6 +158,11 @@ static void hear(void *owner, struct replay_event *e)
         snprintf(words, sizeof(words), "%d before %d", (int)e->message, (int)e->other);
         say(r, bytes_of(words));
         break;
+    case REPLAY_EVENT_NOTE:
+        snprintf(words, sizeof(words), "%d note ", (int)e->message);
+        say(r, bytes_of(words));
+        say(r, e->text);
+        break;
     default:
         fail_msg("event %d", (int)e->kind);
     }

@@ -190,6 +190,38 @@ static void each_pair_is_looked_at_once(void **state)
     }
 }
 
+/* 150 places differ: 100 are told, then how many more. */
+static void one_message_does_not_flood(void **state)
+{
+    struct buf before = { 0 }, after = { 0 }, said = { 0 };
+    struct align_rig r;
+
+    (void)state;
+    for (unsigned i = 0; i < 150; i++) {
+        assert_int_equal(buf_put_format(&before, "%c%u", i == 0 ? '[' : ',', i), 0);
+        assert_int_equal(buf_put_format(&after, "%c%u", i == 0 ? '[' : ',', i + 1), 0);
+        if (i < REPLAY_DIFFERENCES_MAX) {
+            assert_int_equal(buf_put_format(&said, "1 $[%u]: %u -> %u\n", i, i, i + 1),
+                             0);
+        }
+    }
+    assert_int_equal(buf_put(&before, bytes_make("]", 2)), 0);
+    assert_int_equal(buf_put(&after, bytes_make("]", 2)), 0);
+    assert_int_equal(buf_put(&said, bytes_make("1 note 50 more places of it differ\n",
+                                               sizeof("1 note 50 more places of it "
+                                                      "differ\n"))),
+                     0);
+    rig_init(&r);
+    rig_tape(&r, (const char *)before.at);
+    rig_put_text(&r, (const char *)after.at);
+    rig_finish(&r);
+    rig_said(&r, (const char *)said.at);
+    rig_deinit(&r);
+    buf_deinit(&before);
+    buf_deinit(&after);
+    buf_deinit(&said);
+}
+
 static void long_messages_are_not_looked_at_far_ahead(void **state)
 {
     enum { LEN = 6 * 1024 * 1024, COUNT = 12 };
@@ -226,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_stretch_is_missing),
         cmocka_unit_test(a_flood_of_others),
         cmocka_unit_test(held_bytes_are_bounded),
+        cmocka_unit_test(one_message_does_not_flood),
         cmocka_unit_test(each_pair_is_looked_at_once),
         cmocka_unit_test(long_messages_are_not_looked_at_far_ahead),
     };

@@ -438,9 +438,48 @@ static void no_allocation_leaks_while_ignoring(void **state)
     drop_ignores(&rules);
 }
 
+static int count_one(void *owner, const struct replay_difference *d)
+{
+    assert_true(d->path.len > 0);
+    (*(uint32_t *)owner)++;
+    return 0;
+}
+
+static void tells_a_bounded_number(void **state)
+{
+    const struct replay_rules rules = { .match = REPLAY_MATCH_JSON };
+    char words[64];
+    uint32_t count = 0;
+    struct replay_compare c;
+
+    (void)state;
+    replay_compare_init(&c, &rules);
+    c.most = 2;
+    assert_int_equal(replay_compare(&c, SERVER, text_of("[1,2,3,4]"),
+                                    text_of("[5,6,7,8,9]"), count_one, &count),
+                     REPLAY_DIFFERS);
+    assert_int_equal(count, 2);
+    assert_int_equal(c.rest, 3);
+    replay_compare_say_rest(&c, words);
+    assert_string_equal(words, "3 more places of it differ");
+    assert_int_equal(replay_compare(&c, SERVER, text_of("[1,2,3,4]"),
+                                    text_of("[5,6,3,4]"), count_one, &count),
+                     REPLAY_DIFFERS);
+    assert_int_equal(count, 4);
+    assert_int_equal(c.rest, 0);
+    assert_int_equal(replay_compare(&c, SERVER, text_of("[1,2,3]"), text_of("[4,5,6]"),
+                                    count_one, &count),
+                     REPLAY_DIFFERS);
+    assert_int_equal(c.rest, 1);
+    replay_compare_say_rest(&c, words);
+    assert_string_equal(words, "1 more place of it differs");
+    replay_compare_deinit(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_a_bounded_number),
         cmocka_unit_test(equal_as_json),
         cmocka_unit_test(differences_have_paths),
         cmocka_unit_test(order_is_that_of_the_tape),
