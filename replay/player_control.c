@@ -93,8 +93,8 @@ static void skip_to(struct replay_player *p, uint32_t to)
 
     if (count > 0) {
         (void)snprintf(text, sizeof(text),
-                       "the client ended before the last %llu message%s were said",
-                       (unsigned long long)count, count == 1 ? "" : "s");
+                       "the client ended before the last %llu message%s said",
+                       (unsigned long long)count, count == 1 ? " was" : "s were");
         replay_player_note(p, text);
     }
     p->skip_from = p->at;

@@ -259,7 +259,7 @@ static void judge_beginning(struct wire_http *h)
     size_t len = b.len < sizeof(http) - 1 ? b.len : sizeof(http) - 1;
 
     if (b.len > 1 && (b.at[0] == 0x15 || b.at[0] == 0x16) && b.at[1] == 0x03) {
-        refuse(h, 400, "the server speaks TLS on this port; use wss:// in --upstream");
+        refuse(h, 400, "the server speaks TLS on this port; use wss:// for it");
     } else if ((b.len > 1 || (b.len == 1 && b.at[0] != 0x15 && b.at[0] != 0x16)) &&
                memcmp(b.at, http, len) != 0) {
         refuse(h, 400, "the response does not begin with HTTP/1.");

@@ -307,7 +307,7 @@ static const char *connecting_words(int reason)
     case SSL_R_WRONG_VERSION_NUMBER:
     case SSL_R_PACKET_LENGTH_TOO_LONG:
     case SSL_R_BAD_RECORD_TYPE:
-        return "the server does not speak TLS on this port: use ws:// in --upstream";
+        return "the server does not speak TLS on this port: use ws:// for it";
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_VERSION_TOO_LOW:
         return "the server does not speak TLS 1.2 or later";

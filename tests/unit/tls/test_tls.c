@@ -754,8 +754,8 @@ static void plain_server(void **state)
         feed_pieces(&e, answers[i], strlen(answers[i]), 4);
         assert_int_equal(wire_tls_state(e.tls), WIRE_TLS_FAILED);
         assert_string_equal(wire_tls_error(e.tls),
-                            "the server does not speak TLS on this port: use ws:// in "
-                            "--upstream");
+                            "the server does not speak TLS on this port: use ws:// for "
+                            "it");
         wire_tls_free(e.tls);
         buf_deinit(&e.out);
     }

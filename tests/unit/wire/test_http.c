@@ -294,7 +294,7 @@ static void what_is_no_response_is_told_at_once(void **state)
                   "bad 400 the response does not begin with HTTP/1. | "
                   "HTTP/2 200\\r\\n\\r\\n\n");
     response_says("\x15\x03\x01", "bad 400 the server speaks TLS on this port; use "
-                                  "wss:// in --upstream | \\x15\\x03\\x01\n");
+                                  "wss:// for it | \\x15\\x03\\x01\n");
     response_says("HTTP/1.1 20 OK\r\n\r\n",
                   "bad 400 the status line is not \"HTTP/1.1 200 reason\" | "
                   "HTTP/1.1 20 OK\\r\\n\\r\\n\n");
