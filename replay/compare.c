@@ -45,12 +45,12 @@ static int mark(struct replay_compare *c, const struct replay_tree *t, uint8_t *
     uint32_t n = 0;
     int r;
 
-    inject_walk_start(&c->ignore, t->text);
+    inject_walk_start(&c->ignore, bytes_from(t->text, t->prefix));
     while ((r = inject_walk_next(&c->ignore, &node)) == 0) {
         if (node.kind == INJECT_NODE_CLOSE || node.hits == 0) {
             continue;
         }
-        while (t->at[n].from < node.from) {
+        while (t->at[n].from < node.from + t->prefix) {
             n++;
         }
         marks[n] = 1;
@@ -173,6 +173,13 @@ static int compare_json(struct replay_comparison *r)
 
     if (exact && c->marks.len > 0 && same_pieces(c)) {
         return 0;
+    }
+    if (!bytes_equal(replay_tree_prefix(&c->before), replay_tree_prefix(&c->after))) {
+        e = differ_whole(r, replay_tree_prefix(&c->before),
+                         replay_tree_prefix(&c->after));
+        if (e != 0) {
+            return e;
+        }
     }
     e = replay_compare_trees(r);
     return exact && e == 0 && !r->found ? differ_whole(r, c->before.text, c->after.text)

@@ -74,15 +74,16 @@ enum { REPLAY_DIFFERS = 1 };
  * first difference) is called once a place, in the order of the tape's text, then what
  * is only in the live one; a negative value of it ends the comparison and is returned.
  *
- * JSON against JSON: numbers by value (1 equals 1.0, exactly, any number of digits),
- * strings by characters (escapes resolved), objects whatever the order of keys (members
- * with one key pair up as they come), arrays element by element. A container that is
- * missing or extra is one difference. Places that an --ignore path leads to (in either
- * text) are not compared, whatever they hold and whether they are there. Two strings,
- * or two numbers, at one place are equal when both have the same volatile shape, or
- * when the place is volatile by the tape (see volatility.h). Texts of which one is not
- * JSON: equal when the bytes are; one difference without path. Likewise binary, and
- * texts too large for a tree. Opcodes that differ: one difference.
+ * JSON against JSON, behind prefixes, if any, which are compared as texts: numbers by
+ * value (1 equals 1.0, exactly, any number of digits), strings by characters (escapes
+ * resolved), objects whatever the order of keys (members with one key pair up as they
+ * come), arrays element by element. A container that is missing or extra is one
+ * difference. Places that an --ignore path leads to (in either text) are not compared,
+ * whatever they hold and whether they are there. Two strings, or two numbers, at one
+ * place are equal when both have the same volatile shape, or when the place is volatile
+ * by the tape (see volatility.h). Texts of which one is not JSON: equal when the bytes
+ * are; one difference without path. Likewise binary, and texts too large for a tree.
+ * Opcodes that differ: one difference.
  *
  * With REPLAY_MATCH_EXACT all bytes count but those of ignored values; texts that hold
  * the same values otherwise (other spaces, other order) are one difference without
@@ -109,7 +110,7 @@ int replay_compare_recorded(
 /*
  * Whether the live message is of the kind that the tape has here, though it may differ
  * in detail: an answer to the tape's message is then an answer to it as well. Of the
- * same kind are
+ * same kind, if they have prefixes of one kind or none (see value.h), are
  * - two objects whose naming members are equal (or volatile in shape), present in both
  *   or in neither, and which share a key, unless one is empty;
  * - two arrays whose first elements, if one is a string, are equal (["event", ...]);

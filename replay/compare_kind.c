@@ -149,10 +149,20 @@ static enum wire_json_kind type_of(const struct replay_tree *t)
     return t->at[0].kind == WIRE_JSON_FALSE ? WIRE_JSON_TRUE : t->at[0].kind;
 }
 
+static bool same_prefix(const struct replay_compare *c)
+{
+    return bytes_equal(replay_value_prefix_kind(replay_tree_prefix(&c->before)),
+                       replay_value_prefix_kind(replay_tree_prefix(&c->after)));
+}
+
 static int same_json(struct replay_compare *c, bool *same)
 {
     enum wire_json_kind type = type_of(&c->before);
 
+    if (!same_prefix(c)) {
+        *same = false;
+        return 0;
+    }
     if (ignores_one(c, 0, 0) || type != type_of(&c->after)) {
         *same = ignores_one(c, 0, 0);
         return 0;

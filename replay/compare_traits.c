@@ -225,6 +225,7 @@ static int json_traits(struct replay_compare *c, enum side from,
                        struct replay_traits *out)
 {
     enum wire_json_kind kind = c->before.at[0].kind;
+    struct bytes prefix = replay_tree_prefix(&c->before);
     size_t len = c->before.count * sizeof(uint64_t);
     uint64_t names = 0;
     int r;
@@ -253,7 +254,9 @@ static int json_traits(struct replay_compare *c, enum side from,
         return r;
     }
     memcpy(&out->equal, c->twins.at, sizeof(out->equal));
+    out->equal = of_bytes(out->equal, prefix);
     out->kind = mix(kind == WIRE_JSON_FALSE ? WIRE_JSON_TRUE : kind, names);
+    out->kind = of_bytes(out->kind, replay_value_prefix_kind(prefix));
     return 0;
 }
 

@@ -6,6 +6,45 @@
 #include <assert.h>
 #include <errno.h>
 
+enum { PREFIX_MAX = 80, PREFIX_KIND = 2 };
+
+/* ---- what stands before ---- */
+
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_in_prefix(uint8_t c)
+{
+    return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+           (c >= ',' && c <= '/') || c == '_';
+}
+
+struct bytes replay_value_prefix(struct bytes text)
+{
+    size_t len = 0;
+
+    if (text.len == 0 || !is_digit(text.at[0])) {
+        return bytes_first(text, 0);
+    }
+    while (len < text.len && len <= PREFIX_MAX && is_in_prefix(text.at[len])) {
+        len++;
+    }
+    return len < text.len && len <= PREFIX_MAX &&
+                   (text.at[len] == '[' || text.at[len] == '{')
+               ? bytes_first(text, len)
+               : bytes_first(text, 0);
+}
+
+struct bytes replay_value_prefix_kind(struct bytes prefix)
+{
+    while (prefix.len > PREFIX_KIND && is_digit(prefix.at[prefix.len - 1])) {
+        prefix.len--;
+    }
+    return prefix;
+}
+
 /* ---- reading ---- */
 
 static int grow(struct replay_tree *t)
@@ -113,11 +152,14 @@ int replay_tree_read(struct replay_tree *t, struct bytes text)
 
     t->count = 0;
     t->text = text;
+    t->prefix = (uint32_t)replay_value_prefix(text).len;
     if (text.len >= UINT32_MAX) {
         return REPLAY_VALUE_LARGE;
     }
-    wire_json_init(&scan, text);
+    wire_json_init(&scan, bytes_from(text, t->prefix));
     while ((r = wire_json_next(&scan, &token)) == 0) {
+        token.from += t->prefix;
+        token.to += t->prefix;
         r = put_token(t, &p, &token);
         if (r != 0) {
             t->count = 0;

@@ -1,5 +1,6 @@
 /*
- * replay/value - a JSON text (RFC 8259) as a tree over its own bytes.
+ * replay/value - a JSON text (RFC 8259), maybe with a prefix, as a tree over its own
+ * bytes.
  *
  * Nothing is converted or copied: every value is a place in the text, scanned strictly
  * by wire/json. A value takes 44 bytes. Duplicate keys stay as they are; a lookup finds
@@ -32,12 +33,27 @@ struct replay_tree {
     struct bytes text;       /* borrowed */
     struct replay_value *at; /* in the order of the text; at[0] is the root */
     uint32_t count, cap;
+    uint32_t prefix; /* bytes of the text before its JSON */
 };
 
 enum {
     REPLAY_VALUE_NOT_JSON = 1,
     REPLAY_VALUE_LARGE = 2, /* too many values, or 4 GiB of text */
 };
+
+/* What stands before the JSON, as in Engine.IO and Socket.IO (421["say",{}],
+ * 42/admin,["say"]): a digit, then digits, letters and any of - _ . / , up to the first
+ * [ or {, 80 bytes at most. Empty for other texts, also for those that are no JSON. */
+struct bytes replay_value_prefix(struct bytes text);
+
+/* What a prefix says of the kind: all but the digits that it ends with, behind its
+ * first two bytes (the number of an acknowledgement). */
+struct bytes replay_value_prefix_kind(struct bytes prefix);
+
+static inline struct bytes replay_tree_prefix(const struct replay_tree *t)
+{
+    return bytes_make(t->text.at, t->prefix);
+}
 
 /* Read `text`, which must outlive the tree's use. 0, an enum of the above (the tree is
  * then empty), or -ENOMEM. */

@@ -111,6 +111,36 @@ static bool same_traits(struct tape *t, const char *x, const char *y)
 
 /* ---- what is an id ---- */
 
+/* Socket.IO. */
+static void behind_a_prefix_it_is_json(void **state)
+{
+    struct tape t;
+    bool same;
+
+    (void)state;
+    TAPE(&t, CLIENT, "c 421[\"msg\",{\"id\":\"bbbb2222\",\"n\":1}]",
+         "s 431[{\"ok\":true,\"id\":\"bbbb2222\"}]");
+    differ(&t, 0, "421[\"msg\",{\"id\":\"dddd4444\",\"n\":1}]", "");
+    differ(&t, 0, "421[\"msg\",{\"id\":\"dddd4444\",\"n\":2}]", "$[1].n\n");
+    differ(&t, 0, "427[\"msg\",{\"id\":\"dddd4444\",\"n\":2}]", "\n$[1].n\n");
+    assert_int_equal(replay_compare_kind(&t.compare, text_of("421[\"msg\",{}]"),
+                                         text_of("422[\"msg\",{}]"), &same),
+                     0);
+    assert_true(same);
+    assert_int_equal(replay_compare_kind(&t.compare, text_of("421[\"msg\",{}]"),
+                                         text_of("421[\"other\",{}]"), &same),
+                     0);
+    assert_false(same);
+    assert_int_equal(replay_compare_kind(&t.compare, text_of("421[\"msg\",{}]"),
+                                         text_of("[\"msg\",{}]"), &same),
+                     0);
+    assert_false(same);
+    assert_true(same_traits(&t, "421[\"msg\",{\"id\":\"x1\"}]",
+                            "421[\"msg\",{\"id\":\"x2\"}]"));
+    assert_false(same_traits(&t, "421[\"msg\"]", "422[\"msg\"]"));
+    stop(&t);
+}
+
 static void what_the_other_side_repeats_is_an_id(void **state)
 {
     struct tape t;
@@ -379,6 +409,7 @@ static void survives_failed_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(behind_a_prefix_it_is_json),
         cmocka_unit_test(what_the_other_side_repeats_is_an_id),
         cmocka_unit_test(it_stays_a_value_of_its_type),
         cmocka_unit_test(not_all_that_is_repeated_is_an_id),

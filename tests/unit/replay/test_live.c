@@ -131,6 +131,14 @@ static void fills_ids_in_nested_fields(void **state)
             "{\"a\": [ {\"b\":\"" NEW_ID "\" } , 1],\"c\":\"" NEW_ID "\"}", 2);
 }
 
+static void fills_ids_behind_a_prefix(void **state)
+{
+    (void)state;
+    answers("421[\"msg\",{\"id\":\"bbbb2222\"}]",
+            "431[{\"ok\":true,\"id\":\"bbbb2222\"}]", "421[\"msg\",{\"id\":\"d4\"}]",
+            "431[{\"ok\":true,\"id\":\"d4\"}]", 1);
+}
+
 static void fills_ids_inside_strings(void **state)
 {
     (void)state;
@@ -909,6 +917,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fills_ids_in_nested_fields),
+        cmocka_unit_test(fills_ids_behind_a_prefix),
         cmocka_unit_test(fills_ids_inside_strings),
         cmocka_unit_test(fills_ids_that_are_keys),
         cmocka_unit_test(fills_short_values_under_the_same_key_only),

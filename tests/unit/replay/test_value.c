@@ -283,9 +283,50 @@ static void no_allocation_leaks(void **state)
     }
 }
 
+static void prefix_is(const char *text, const char *prefix, const char *kind)
+{
+    struct bytes found = replay_value_prefix(bytes_of(text));
+
+    assert_true(bytes_equal(found, bytes_of(prefix)));
+    assert_true(bytes_equal(replay_value_prefix_kind(found), bytes_of(kind)));
+}
+
+static void reads_behind_a_prefix(void **state)
+{
+    struct replay_tree t = { 0 };
+    struct buf path = { 0 };
+
+    (void)state;
+    prefix_is("0{\"sid\":1}", "0", "0");
+    prefix_is("40", "", "");
+    prefix_is("421[\"a\"]", "421", "42");
+    prefix_is("42/admin,17[\"a\"]", "42/admin,17", "42/admin,");
+    prefix_is("451-12[\"a\"]", "451-12", "451-");
+    prefix_is("12 [1]", "", "");
+    prefix_is("x[1]", "", "");
+    prefix_is("[1]", "", "");
+    prefix_is("", "", "");
+    assert_int_equal(replay_tree_read(&t, bytes_of("421[\"a\",{\"id\":\"x7\"}]")), 0);
+    assert_int_equal(t.prefix, 3);
+    assert_int_equal(t.count, 4);
+    assert_true(bytes_equal(replay_value_text(&t, 3), bytes_of("\"x7\"")));
+    assert_true(bytes_equal(replay_value_key(&t, 3), bytes_of("\"id\"")));
+    assert_true(
+        bytes_equal(replay_value_text(&t, 0), bytes_of("[\"a\",{\"id\":\"x7\"}]")));
+    assert_int_equal(replay_tree_put_path(&t, 3, false, &path), 0);
+    assert_true(bytes_equal(buf_bytes(&path), bytes_of("$[1].id")));
+    assert_int_equal(replay_tree_read(&t, bytes_of("421[\"a\"")),
+                     REPLAY_VALUE_NOT_JSON);
+    assert_int_equal(replay_tree_read(&t, bytes_of("421")), 0);
+    assert_int_equal(t.prefix, 0);
+    buf_deinit(&path);
+    replay_tree_deinit(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_behind_a_prefix),
         cmocka_unit_test(every_value_has_a_path),
         cmocka_unit_test(names_that_need_quotes_get_them),
         cmocka_unit_test(links_hold_together),
