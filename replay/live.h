@@ -10,10 +10,12 @@
  * anywhere when it is distinctive (a string of 4 bytes or more, a number of 5 digits or
  * more), else only as the same type, under the same key (or at the same place of an
  * array) and as deep in its message; a distinctive one also inside longer strings, from
- * the border of a word to the border of a word (letters, digits, _ and -; scripts
- * without blanks have none, and it may stand anywhere), the longest first; and as a
- * whole key, when that has a digit and 8 bytes. Texts that are not JSON are one string;
- * JSON too large for a tree has no links.
+ * the border of a word to the border of a word (letters, digits, _ and -, but for ->;
+ * scripts without blanks have none, and it may stand anywhere), from left to right, the
+ * longest first; and as a whole key, when that has a digit and 8 bytes. For an id (8
+ * bytes or more of printable ASCII without blanks, with a digit or all of them hex: a
+ * UUID, a token) _ and - are borders too: "run_<id>". Texts that are not JSON are one
+ * string; JSON too large for a tree has no links.
  *
  * Never a source: naming members (replay_compare_names at the top, `type` and `kind`
  * deeper), the first element of a message that is an array, literals, empty strings,

@@ -8,17 +8,23 @@
 
 /* ---- words ---- */
 
-/* ASCII letters, digits, _ and -, and letters of the scripts that part words by blanks:
- * U+00C0 to U+1FFF, by their first byte in UTF-8. */
+/* ASCII letters, digits, and letters of the scripts that part words by blanks: U+00C0
+ * to U+1FFF, by their first byte in UTF-8. */
 static bool begins_word(uint8_t byte)
 {
     static const uint64_t bits[4] = {
-        UINT64_C(0x03ff200000000000),    /* - 0..9 */
-        UINT64_C(0x07fffffe87fffffe),    /* A..Z _ a..z */
+        UINT64_C(0x03ff000000000000),    /* 0..9 */
+        UINT64_C(0x07fffffe07fffffe),    /* A..Z a..z */
         0, UINT64_C(0x00000003fffffff8), /* c3..e1 */
     };
 
     return (bits[byte >> 6] >> (byte & 63) & 1) != 0;
+}
+
+/* What joins words to one, but around ids. */
+static bool is_joint(uint8_t byte)
+{
+    return byte == '_' || byte == '-';
 }
 
 /* After the character at `at`. */
@@ -47,14 +53,31 @@ static size_t word_begin(struct bytes text, size_t at)
     return at;
 }
 
-static bool ends_in_word(struct bytes text)
+/* The first byte of the character before `at`, which is not 0. */
+static uint8_t before(struct bytes text, size_t at)
 {
-    size_t at = text.len;
-
-    while (at > 0 && (text.at[at - 1] & 0xc0) == 0x80) {
+    at--;
+    while (at > 0 && (text.at[at] & 0xc0) == 0x80) {
         at--;
     }
-    return at > 0 && begins_word(text.at[at - 1]);
+    return text.at[at];
+}
+
+/* See live.h: UUIDs, hex, and others of 8 bytes with a digit. */
+static bool is_id(struct bytes text)
+{
+    bool digit = false, hex = true;
+
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.at[i], low = c | 0x20;
+
+        if (c <= ' ' || c > '~') {
+            return false;
+        }
+        digit = digit || (c >= '0' && c <= '9');
+        hex = hex && ((c >= '0' && c <= '9') || (low >= 'a' && low <= 'f'));
+    }
+    return text.len >= REPLAY_LIVE_ID && (digit || hex);
 }
 
 static struct bytes part(struct bytes text, size_t from, size_t to)
@@ -205,7 +228,7 @@ static void put_core(struct replay_live_values *v, uint32_t index)
     if (!has_core(value)) {
         return;
     }
-    value->ends_in_word = ends_in_word(value->text);
+    value->is_id = is_id(value->text);
     slot = core_slot(v, value->core_hash, value->core_words);
     v->core.used += slot->index == REPLAY_NO_LIVE;
     value->alike = slot->index;
@@ -311,6 +334,33 @@ struct search {
     struct replay_live_found best;
 };
 
+/* Whether two characters that meet (their first bytes) are of one word; `joined`: _ and
+ * - are, too. */
+static bool are_one_word(uint8_t x, uint8_t y, bool joined)
+{
+    return (begins_word(x) || (joined && is_joint(x))) &&
+           (begins_word(y) || (joined && is_joint(y)));
+}
+
+/* Whether no word goes on before the value, which begins at `from`. <- is no part of
+ * one. */
+static bool begins_apart(struct bytes text, size_t from, bool id)
+{
+    if (from == 0 || (from > 1 && memcmp(text.at + from - 2, "<-", 2) == 0)) {
+        return true;
+    }
+    return !are_one_word(before(text, from), text.at[from], !id);
+}
+
+/* The same after it, and ->. */
+static bool ends_apart(struct bytes text, size_t to, bool id)
+{
+    if (to == text.len || (to + 1 < text.len && memcmp(text.at + to, "->", 2) == 0)) {
+        return true;
+    }
+    return !are_one_word(before(text, to), text.at[to], !id);
+}
+
 /* Whether the value stands where its core is found at `at`. */
 static bool stands(const struct search *s, const struct replay_live_value *value,
                    size_t at)
@@ -321,7 +371,8 @@ static bool stands(const struct search *s, const struct replay_live_value *value
         return false;
     }
     return memcmp(s->text.at + from, value->text.at, value->text.len) == 0 &&
-           !(value->ends_in_word && to < s->text.len && begins_word(s->text.at[to]));
+           begins_apart(s->text, from, value->is_id) &&
+           ends_apart(s->text, to, value->is_id);
 }
 
 static void try_core(struct search *s, size_t at, uint32_t hash, uint32_t words)

@@ -18,14 +18,15 @@ enum {
     REPLAY_LIVE_SIGNS = 4, /* bytes of a core without words */
     REPLAY_LIVE_BEGINS = 1 << 15,
     REPLAY_LIVE_INSIDE = 4, /* bytes of the shortest value that may stand inside */
+    REPLAY_LIVE_ID = 8,     /* of the shortest one that _ and - do not join to others */
 };
 
 #define REPLAY_NO_LIVE UINT32_MAX /* as an index */
 
 struct replay_live_value {
-    struct bytes text; /* decoded */
-    char *copy;        /* its bytes, when they are ours, else NULL */
-    bool ends_in_word;
+    struct bytes text;   /* decoded */
+    char *copy;          /* its bytes, when they are ours, else NULL */
+    bool is_id;          /* see live.h: of those that may stand inside */
     uint8_t core_words;  /* 0: no words */
     uint32_t key;        /* found under this key only; 0: anywhere */
     uint32_t hash;       /* of text and key */

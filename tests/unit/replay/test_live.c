@@ -238,6 +238,40 @@ static void never_inside_words(void **state)
           "{\"m\":\"bar\"}");
 }
 
+static void ids_are_found_behind_and_before_joints(void **state)
+{
+    (void)state;
+    answers("{\"id\":\"" OLD_ID "\"}",
+            "[\"run_" OLD_ID "\",\"conv-" OLD_ID "\",\"" OLD_ID "_1\",\"" OLD_ID
+            "-step2\",\"urn:x:" OLD_ID "\",\"a_" OLD_ID "__" OLD_ID "-b\"]",
+            "{\"id\":\"" NEW_ID "\"}",
+            "[\"run_" NEW_ID "\",\"conv-" NEW_ID "\",\"" NEW_ID "_1\",\"" NEW_ID
+            "-step2\",\"urn:x:" NEW_ID "\",\"a_" NEW_ID "__" NEW_ID "-b\"]",
+            7);
+    keeps("{\"id\":\"" OLD_ID "\"}", "[\"x" OLD_ID "\",\"" OLD_ID "0\"]",
+          "{\"id\":\"" NEW_ID "\"}");
+    answers("{\"h\":\"deadbeef\",\"n\":10000001}", "room-deadbeef_10000001_deadbeefs",
+            "{\"h\":\"cafe\",\"n\":7}", "room-cafe_7_deadbeefs", 2);
+    keeps("{\"h\":\"dead1234 x\",\"n\":\"abc1234\"}", /* a text; 7 bytes */
+          "room_dead1234 x_abc1234", "{\"h\":\"y\",\"n\":\"z\"}");
+    answers("{\"a\":\"conv-" OLD_ID "\",\"b\":\"" OLD_ID "\"}", /* the longest */
+            "my-conv-" OLD_ID "-1 my-" OLD_ID "-1",
+            "{\"a\":\"x1\",\"b\":\"" NEW_ID "\"}", "my-x1-1 my-" NEW_ID "-1", 2);
+}
+
+static void arrows_are_borders(void **state)
+{
+    (void)state;
+    answers("{\"from\":\"alice\",\"to\":\"bobby\"}",
+            "alice->bobby <-alice<-bobby alice - bobby",
+            "{\"from\":\"bobby\",\"to\":\"alice\"}",
+            "bobby->alice <-bobby<-alice bobby - alice", 6);
+    keeps("{\"from\":\"alice\",\"to\":\"bobby\"}",
+          "alice-bobby alice_bobby -alice- _bobby_ alice-",
+          "{\"from\":\"bobby\",\"to\":\"alice\"}");
+    keeps("{\"a\":\"-bob-\"}", "x-bob-y x-bob- -bob-y --bob--", "{\"a\":\"z\"}");
+}
+
 static void finds_tokens_in_urls(void **state)
 {
     (void)state;
@@ -438,7 +472,6 @@ static char *repeated(const char *unit, size_t times)
     return text;
 }
 
-/* A value of 64 KiB is a source, a longer one is none; nor does one teach. */
 static void what_is_no_text_teaches_nothing(void **state)
 {
     (void)state;
@@ -448,6 +481,7 @@ static void what_is_no_text_teaches_nothing(void **state)
     keeps("hello world one", "you said: hello world one", "bin\xc3");
 }
 
+/* A value of 64 KiB is a source, a longer one is none; nor does one teach. */
 static void long_values_are_no_sources(void **state)
 {
     char *most = repeated("x", REPLAY_LIVE_VALUE_MAX), *more = repeated("x", 65537);
@@ -926,6 +960,8 @@ int main(void)
         cmocka_unit_test(crosses_types_as_the_tape_did),
         cmocka_unit_test(follows_the_live_type_when_the_types_were_equal),
         cmocka_unit_test(never_inside_words),
+        cmocka_unit_test(ids_are_found_behind_and_before_joints),
+        cmocka_unit_test(arrows_are_borders),
         cmocka_unit_test(finds_tokens_in_urls),
         cmocka_unit_test(finds_echoed_texts),
         cmocka_unit_test(the_longest_value_wins),
