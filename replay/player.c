@@ -100,8 +100,11 @@ static void settle(struct replay_player *p)
     if (p->state != PLAYER_DONE || !p->client_ended) {
         return;
     }
-    if (p->early && !p->cut_short && !p->told_over) {
-        tell_early(p);
+    if (!p->cut_short && !p->told_over) {
+        replay_player_tell_close(p);
+        if (p->early) {
+            tell_early(p);
+        }
     }
     tell_over(p);
 }

@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-enum { CLOSE_MAX = 125 };
-
 uint32_t replay_player_find_end(const struct replay_player *p, uint32_t from,
                                 enum side side)
 {
@@ -44,11 +42,11 @@ static int put_close(struct replay_player *p, struct bytes payload)
 
 int replay_player_close(struct replay_player *p, unsigned code, const char *reason)
 {
-    uint8_t payload[CLOSE_MAX] = { (uint8_t)(code >> 8), (uint8_t)code };
+    uint8_t payload[PLAYER_CLOSE_MAX] = { (uint8_t)(code >> 8), (uint8_t)code };
     size_t len = strlen(reason);
     int r;
 
-    len = len < CLOSE_MAX - 2 ? len : CLOSE_MAX - 2;
+    len = len < PLAYER_CLOSE_MAX - 2 ? len : PLAYER_CLOSE_MAX - 2;
     memcpy(payload + 2, reason, len);
     r = put_close(p, bytes_make(payload, len + 2));
     if (r == 0) {
@@ -131,6 +129,7 @@ static int take_close(struct replay_player *p, struct bytes payload)
     }
     p->client_closed = true;
     p->over_ns = p->now_ns;
+    replay_player_note_close(p, payload);
     if (p->state == PLAYER_FRAMES) {
         replay_player_move(p, PLAYER_CLOSING);
     }
@@ -150,7 +149,7 @@ int replay_player_control(struct replay_player *p, const struct capture_message 
     if (opcode != WIRE_OP_PING || p->server_closed || p->halved || p->client_closed) {
         return 0;
     }
-    payload.len = payload.len < CLOSE_MAX ? payload.len : CLOSE_MAX;
+    payload.len = payload.len < PLAYER_CLOSE_MAX ? payload.len : PLAYER_CLOSE_MAX;
     return replay_speak_control(&p->speak, WIRE_OP_PONG, payload, NULL, &p->out.send);
 }
 

@@ -24,8 +24,9 @@ enum player_state {
     PLAYER_DONE,      /* nothing more is said */
 };
 
-enum { PLAYER_ASKED_MAX = 64 }; /* requests read ahead; the bytes of others wait */
-enum { PLAYER_PINGS_MAX = 16 }; /* recorded pings remembered, for their pongs */
+enum { PLAYER_CLOSE_MAX = 125 }; /* RFC 6455, 5.5 */
+enum { PLAYER_ASKED_MAX = 64 };  /* requests read ahead; the bytes of others wait */
+enum { PLAYER_PINGS_MAX = 16 };  /* recorded pings remembered, for their pongs */
 
 /* A request that is not answered in full yet. */
 struct player_asked {
@@ -104,9 +105,13 @@ struct replay_player {
     unsigned ping_count;
     uint32_t pings[PLAYER_PINGS_MAX]; /* steps of recorded pings without a pong */
     int64_t over_ns;                  /* when the client closed or ended */
-    uint64_t raw_got;                 /* TUNNEL: bytes that came, in all */
-    uint64_t raw_had;                 /* and those the walk has passed */
-    int64_t raw_ns;                   /* when the latest came */
+    uint32_t close_step;              /* the recorded client's close, of which the live
+                                         one has the place; 0: none */
+    uint8_t close[PLAYER_CLOSE_MAX];  /* the live one */
+    uint8_t close_len;
+    uint64_t raw_got; /* TUNNEL: bytes that came, in all */
+    uint64_t raw_had; /* and those the walk has passed */
+    int64_t raw_ns;   /* when the latest came */
     int64_t waits_until;
     uint32_t waits_at; /* step of the client that is awaited, NONE */
 };
@@ -209,5 +214,13 @@ void replay_player_expect(struct replay_player *p, uint32_t index);
 
 /* Whether message `index` of the tape was said whole, so that it can come. */
 bool replay_player_can_come(const struct replay_player *p, uint32_t index);
+
+/* ---- player_close.c: how the client closes ---- */
+
+/* Its close frame came, before one was said to it. */
+void replay_player_note_close(struct replay_player *p, struct bytes payload);
+
+/* At the end: whether its code is the recorded one. */
+void replay_player_tell_close(struct replay_player *p);
 
 #endif

@@ -61,6 +61,7 @@ static const char *const kinds[] = {
     [REPLAY_EVENT_UNEXPECTED] = "unexpected",
     [REPLAY_EVENT_EXTRA] = "extra",
     [REPLAY_EVENT_FIELD] = "field",
+    [REPLAY_EVENT_END] = "end",
     [REPLAY_EVENT_UNKNOWN] = "unknown",
     [REPLAY_EVENT_EXHAUSTED] = "exhausted",
     [REPLAY_EVENT_BROKEN] = "broken",

@@ -867,6 +867,35 @@ static void waits_for_nothing_behind_the_clients_close(void **state)
                   "! over 1 of 2\nend fin\n");
 }
 
+static void tells_another_close_code(void **state)
+{
+    struct rig *r = *state;
+    struct script_tape *t = &r->tape;
+
+    put_shake(t, 1, NULL);
+    put_text(t, SERVER, "hi");
+    tape_close(r, CLIENT, 1000, "");
+    tape_close(r, SERVER, 1000, "");
+    put_end(t, SERVER, CAPTURE_END_FIN, false);
+    put_summary(t);
+    rig_start(r);
+    rig_shake(r, "");
+    rig_frame(r, FIN | WIRE_OP_CLOSE, bytes_of("\x0f\xa1no"));
+    rig_expect(r, "text hi\nclose 1000 \nend fin\n");
+    rig_over(r, CAPTURE_END_FIN);
+    rig_expect(r, "! end close 1000 -> close 4001 (no)\n! over 0 of 0\n");
+    rig_connect(r); /* the same one */
+    rig_shake(r, "");
+    rig_close(r, 1000);
+    rig_over(r, CAPTURE_END_FIN);
+    rig_expect(r, "text hi\nclose 1000 \nend fin\n! over 0 of 0\n");
+    rig_connect(r); /* one that a rule made */
+    rig_shake(r, "");
+    rig_close(r, 4001);
+    assert_int_equal(replay_player_ended(r->player, CAPTURE_END_FIN, true, 7), 0);
+    rig_expect(r, "text hi\nclose 1000 \nend fin\n! over 0 of 0\n");
+}
+
 static void notes_a_missing_close(void **state)
 {
     struct rig *r = *state;
@@ -1061,6 +1090,7 @@ int main(void)
         EACH(waits_for_no_end_behind_both_closes),
         ONCE(ends_after_the_client),
         ONCE(notes_a_missing_close),
+        ONCE(tells_another_close_code),
         ONCE(waits_for_nothing_behind_the_clients_close),
         ONCE(expects_no_message_without_an_end),
         EACH(stops_while_nobody_reads),
