@@ -15,6 +15,7 @@ int replay_align_new(const struct replay_align_config *c, struct replay_align **
     a->next = c->connection->first[c->from];
     replay_compare_init(&a->compare, &c->stage->rules);
     a->compare.links = c->links;
+    a->compare.swaps = c->swaps;
     a->compare.most = REPLAY_DIFFERENCES_MAX;
     *out = a;
     return 0;

@@ -30,6 +30,7 @@ struct replay_align_config {
     struct replay_stage *stage; /* borrowed */
     const struct replay_connection *connection;
     const struct replay_links *links; /* borrowed; of this connection, or NULL */
+    struct replay_swaps *swaps;       /* borrowed; of this connection, or NULL */
     enum side from;                   /* whose messages are compared */
     /* What was found; connection and copy are filled in by the owner. */
     void (*tell)(void *owner, struct replay_event *e);

@@ -84,6 +84,7 @@ void replay_caller_free(struct replay_caller *c)
     }
     replay_caller_frames_deinit(c);
     replay_live_free(c->live);
+    replay_swaps_deinit(&c->swaps);
     replay_compare_deinit(&c->compare);
     wire_http_free(c->reader);
     buf_deinit(&c->output.send);

@@ -62,6 +62,9 @@ static int live_text(struct replay_caller *c, uint32_t index, struct bytes *out)
     if (c->live != NULL && m->whole) {
         r = replay_live_fill(c->live, index, &c->filled, out, &replaced);
     }
+    if (r == 0 && replaced > 0) {
+        r = replay_swaps_note(&c->swaps, index, m->payload, *out);
+    }
     if (r == 0) {
         tell_substituted(c, m, replaced);
     }
@@ -347,6 +350,7 @@ int replay_caller_frames_start(struct replay_caller *c)
 {
     struct replay_align_config config = { .stage = c->stage,
                                           .connection = c->connection,
+                                          .swaps = &c->swaps,
                                           .from = SERVER,
                                           .tell = told,
                                           .stands = stands,

@@ -14,6 +14,7 @@
 #include "replay/hear.h"
 #include "replay/pace.h"
 #include "replay/speak.h"
+#include "replay/swaps.h"
 #include "wire/http.h"
 
 /*
@@ -102,10 +103,11 @@ struct replay_caller {
     struct replay_speak speak;
     struct replay_align *align;
     struct replay_live *live; /* NULL: nothing is substituted */
-    struct buf filled;        /* scratch: a message with live values */
-    uint64_t got;             /* data messages */
-    uint64_t stood;           /* the last message of the tape that came, by number */
-    uint64_t named;           /* it was told that this one is awaited */
+    struct replay_swaps swaps;
+    struct buf filled; /* scratch: a message with live values */
+    uint64_t got;      /* data messages */
+    uint64_t stood;    /* the last message of the tape that came, by number */
+    uint64_t named;    /* it was told that this one is awaited */
     uint32_t pings[CALLER_PINGS]; /* steps: recorded, and not answered yet */
     uint32_t ping_count;
     uint32_t faults, tape_faults; /* WIRE_FAULT_* bits that were told; on the tape */

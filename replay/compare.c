@@ -1,6 +1,7 @@
 #include "replay/compare_state.h"
 
 #include "replay/script.h"
+#include "replay/swaps.h"
 #include "wire/frame.h"
 
 #include <inttypes.h>
@@ -186,6 +187,29 @@ static int compare_json(struct replay_comparison *r)
                                         : e;
 }
 
+int replay_compare_swapped(const struct replay_comparison *r, struct bytes before,
+                           struct bytes after, bool is_json, bool *is)
+{
+    const struct replay_compare *c = r->c;
+    struct replay_swaps_question q = { r->message, before, after, is_json };
+
+    *is = false;
+    return c->swaps == NULL || r->message == REPLAY_NONE ||
+                   c->rules->match != REPLAY_MATCH_JSON
+               ? 0
+               : replay_swaps_has(c->swaps, &q, is);
+}
+
+/* Texts of which one is not JSON. */
+static int compare_plain(struct replay_comparison *r, struct bytes before,
+                         struct bytes after)
+{
+    bool is_swapped;
+    int e = replay_compare_swapped(r, before, after, false, &is_swapped);
+
+    return e < 0 || is_swapped ? e : differ_whole(r, before, after);
+}
+
 static int compare_texts(struct replay_comparison *r, struct replay_text before,
                          struct replay_text after)
 {
@@ -196,7 +220,7 @@ static int compare_texts(struct replay_comparison *r, struct replay_text before,
     }
     e = replay_compare_read(r->c, before.payload, after.payload);
     if (e > 0) {
-        return differ_whole(r, before.payload, after.payload);
+        return compare_plain(r, before.payload, after.payload);
     }
     return e < 0 ? e : compare_json(r);
 }

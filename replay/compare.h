@@ -24,6 +24,7 @@ enum { REPLAY_IGNORE_MAX = 64 };
 
 struct replay_volatility; /* replay/volatility.h */
 struct replay_links;      /* replay/live.h */
+struct replay_swaps;      /* replay/swaps.h */
 struct replay_connection; /* replay/script.h */
 
 struct replay_rules {
@@ -58,6 +59,7 @@ struct replay_compare {
                                          ids; NULL (as init leaves it): none */
     uint32_t most; /* places that one call tells; 0 (as init leaves it): all */
     uint32_t rest; /* of the last call: places beyond these, which were only counted */
+    struct replay_swaps *swaps;       /* borrowed; what we put in, or NULL: nothing */
     struct inject_walk ignore;        /* of the rules' paths */
     struct replay_tree before, after; /* scratch, as all below */
     struct buf path, marks, twins, keys, places;
@@ -100,7 +102,9 @@ void replay_compare_say_rest(const struct replay_compare *c, char out[static 64]
 /*
  * As replay_compare, of message `index` of the tape's connection, which is that of the
  * `links`. Then ids by evidence (see live.h) differ no more than volatile values do: at
- * their places two strings without a blank are equal, and two numbers.
+ * their places two strings without a blank are equal, and two numbers. And with
+ * `swaps`, unless every byte counts, what we said in the place of a recorded value is
+ * equal to it.
  */
 int replay_compare_recorded(
     struct replay_compare *c, const struct replay_connection *tape, uint32_t index,

@@ -45,6 +45,10 @@ int replay_compare_pair(struct replay_compare *c, uint32_t before, uint32_t afte
 uint32_t replay_compare_twin_of_before(const struct replay_compare *c, uint32_t value);
 uint32_t replay_compare_twin_of_after(const struct replay_compare *c, uint32_t value);
 
+/* Whether we said the live value, or text, in the place of the tape's. -ENOMEM. */
+int replay_compare_swapped(const struct replay_comparison *r, struct bytes before,
+                           struct bytes after, bool is_json, bool *is);
+
 /* Whether two scalars of one kind are equal by RFC 8259's meaning. */
 bool replay_compare_same_scalar(const struct replay_tree *x, uint32_t n,
                                 const struct replay_tree *y, uint32_t m);

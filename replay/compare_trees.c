@@ -69,6 +69,18 @@ static bool is_id(const struct replay_comparison *r, uint32_t before, uint32_t a
             (live.len > strlen("\"\"") && !replay_value_has_space(live)));
 }
 
+static int differ_unless_swapped(struct replay_comparison *r, uint32_t before,
+                                 uint32_t after)
+{
+    const struct replay_compare *c = r->c;
+    bool is_swapped;
+    int e =
+        replay_compare_swapped(r, replay_value_text(&c->before, before),
+                               replay_value_text(&c->after, after), true, &is_swapped);
+
+    return e < 0 || is_swapped ? e : differ(r, before, after);
+}
+
 /* Two unequal scalars of one kind. */
 static int compare_unequal(struct replay_comparison *r, uint32_t before, uint32_t after)
 {
@@ -89,7 +101,7 @@ static int compare_unequal(struct replay_comparison *r, uint32_t before, uint32_
     if (e < 0 || has) {
         return e;
     }
-    return differ(r, before, after);
+    return differ_unless_swapped(r, before, after);
 }
 
 static int compare_scalars(struct replay_comparison *r, uint32_t before, uint32_t after)
@@ -194,7 +206,7 @@ static int compare_values(struct replay_comparison *r, uint32_t before, uint32_t
         return 0;
     }
     if (kind != c->after.at[after].kind) {
-        return differ(r, before, after);
+        return differ_unless_swapped(r, before, after);
     }
     if (kind == WIRE_JSON_OBJECT) {
         return compare_objects(r, before, after);

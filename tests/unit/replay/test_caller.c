@@ -403,6 +403,41 @@ static void live_values_flow_back(void **unused)
     rig_deinit(&r);
 }
 
+/* What the server made up is told where it says so first, and not where it repeats what
+ * we said. */
+static void play_echoes(struct rig *r)
+{
+    rig_init(r);
+    put_shake(&r->tape, 1, NULL);
+    put_text(&r->tape, SERVER, "{\"room\":\"s42\",\"name\":\"ann lee\",\"n\":7}");
+    put_text(&r->tape, CLIENT, "{\"room\":\"s42\",\"say\":\"I am ann lee!\"}");
+    put_text(&r->tape, SERVER, "{\"got\":[\"s42\",\"I am ann lee!\",\"s42\"],\"n\":7}");
+    put_frame(&r->tape, CLIENT, WIRE_FIN | WIRE_OP_TEXT, bytes_of("BYE ann lee"));
+    put_frame(&r->tape, SERVER, WIRE_FIN | WIRE_OP_TEXT, bytes_of("BYE ann lee"));
+    put_summary(&r->tape);
+    rig_start(r);
+    rig_agree(r, "");
+    rig_text(r, "{\"room\":\"s9\",\"name\":\"bo ray\",\"n\":7}");
+    rig_text(r, "{\"got\":[\"\\u00739\",\"I am bo ray!\",\"s8\"],\"n\":8}");
+    rig_text(r, "BYE bo ray");
+    rig_run(r);
+}
+
+static void what_we_put_in_may_come_back(void **unused)
+{
+    struct rig r;
+
+    (void)unused;
+    play_echoes(&r);
+    expect_said(&r, "text {\"room\":\"s9\",\"say\":\"I am bo ray!\"}\n"
+                    "text BYE bo ray\nclose 1000\n");
+    expect_told(&r, "difference 1 $.room: \"s42\" -> \"s9\"\n"
+                    "difference 1 $.name: \"ann lee\" -> \"bo ray\"\n"
+                    "difference 2 $.got[2]: \"s42\" -> \"s8\"\n"
+                    "difference 2 $.n: 7 -> 8\n");
+    rig_deinit(&r);
+}
+
 /* Without links nothing says that it is an id. */
 static void an_id_that_is_not_filled_in_differs(void **unused)
 {
@@ -795,6 +830,7 @@ int main(void)
         cmocka_unit_test(a_stop_tells_what_was_awaited),
         cmocka_unit_test(a_connection_that_never_is_is_told),
         cmocka_unit_test(live_values_flow_back),
+        cmocka_unit_test(what_we_put_in_may_come_back),
         cmocka_unit_test(an_id_that_is_not_filled_in_differs),
         cmocka_unit_test(recorded_pongs_are_left_out_and_live_pings_answered),
         cmocka_unit_test(delays_count_from_the_gate),
