@@ -11,7 +11,16 @@
  * it means, of a container the sum over its children, each with its key or index.
  */
 
-enum seed { OF_BYTES = 1, OF_KEY, OF_INDEX, OF_SHAPE, OF_NUMBER, OF_KIND, OF_OPCODE };
+enum seed {
+    OF_BYTES = 1,
+    OF_KEY,
+    OF_INDEX,
+    OF_SHAPE,
+    OF_NUMBER,
+    OF_KIND,
+    OF_OPCODE,
+    OF_TEXT
+};
 
 enum { NUMBER_MAX = 400 };
 
@@ -39,6 +48,25 @@ static uint64_t of_bytes(uint64_t seed, struct bytes in)
 
 /* ---- scalars ---- */
 
+/* What stands between the ids and times in it, and that these are there. */
+static uint64_t of_text(uint64_t seed, struct bytes in)
+{
+    enum replay_shape shape = REPLAY_SHAPE_NONE;
+    uint64_t h = seed;
+    size_t from = 0, at = 0;
+
+    while (at < in.len) {
+        size_t len = replay_shape_part(in, at, &shape);
+
+        if (len > 0) {
+            h = mix(of_bytes(h, bytes_make(in.at + from, at - from)), shape);
+            from = at + len;
+        }
+        at += len > 0 ? len : 1;
+    }
+    return of_bytes(h, bytes_from(in, from));
+}
+
 /* By characters, so that escapes make no difference. */
 static int of_string(struct replay_compare *c, uint64_t seed, struct bytes token,
                      uint64_t *out)
@@ -52,7 +80,7 @@ static int of_string(struct replay_compare *c, uint64_t seed, struct bytes token
         inner = buf_bytes(&c->keys);
     }
     if (r == 0) {
-        *out = of_bytes(seed, inner);
+        *out = seed == OF_TEXT ? of_text(seed, inner) : of_bytes(seed, inner);
     }
     return r;
 }
@@ -115,7 +143,8 @@ static int of_plain(struct replay_compare *c, enum side from, uint32_t n, uint64
         *out = of_number(text);
         return 0;
     }
-    return of_string(c, OF_BYTES, text, out);
+    return of_string(c, rules->match == REPLAY_MATCH_JSON ? OF_TEXT : OF_BYTES, text,
+                     out);
 }
 
 /* ---- values ---- */

@@ -29,6 +29,15 @@ enum replay_shape {
  * volatile together when their shapes are equal, and not NONE. */
 enum replay_shape replay_shape_of(struct bytes json);
 
+/* Of a text: the length of the UUID (with its hyphens), or the ISO date and time, that
+ * begins at `at` and stands between what is no letter and no digit; 0: there is none.
+ */
+size_t replay_shape_part(struct bytes text, size_t at, enum replay_shape *shape);
+
+/* Whether two texts are the same but for such parts, which both have in the same
+ * places. */
+bool replay_shape_same_but_parts(struct bytes a, struct bytes b);
+
 /* "UUID", "ISO time", "epoch time". */
 const char *replay_shape_name(enum replay_shape s);
 

@@ -438,6 +438,31 @@ static void no_allocation_leaks_while_ignoring(void **state)
     drop_ignores(&rules);
 }
 
+static void ids_in_texts_are_volatile(void **state)
+{
+    const struct replay_rules rules = { .match = REPLAY_MATCH_JSON };
+    const struct replay_rules exact = { .match = REPLAY_MATCH_EXACT };
+    struct replay_text x =
+        text_of("{\"t\":\"about 6f1c2f0e-2f7e-4f6c-9a58-1f0f5a0c9b11\"}");
+    struct replay_text y =
+        text_of("{\"t\":\"about 00000000-aaaa-4bbb-8ccc-dddddddddddd\"}");
+    struct replay_text z =
+        text_of("{\"t\":\"of 00000000-aaaa-4bbb-8ccc-dddddddddddd\"}");
+    struct replay_compare c;
+
+    (void)state;
+    replay_compare_init(&c, &rules);
+    assert_int_equal(replay_compare(&c, SERVER, x, y, NULL, NULL), 0);
+    assert_int_equal(replay_compare(&c, SERVER, x, z, NULL, NULL), REPLAY_DIFFERS);
+    assert_true(traits_of(&c, x).equal == traits_of(&c, y).equal);
+    assert_true(traits_of(&c, x).equal != traits_of(&c, z).equal);
+    replay_compare_deinit(&c);
+    replay_compare_init(&c, &exact);
+    assert_int_equal(replay_compare(&c, SERVER, x, y, NULL, NULL), REPLAY_DIFFERS);
+    assert_true(traits_of(&c, x).equal != traits_of(&c, y).equal);
+    replay_compare_deinit(&c);
+}
+
 static int count_one(void *owner, const struct replay_difference *d)
 {
     assert_true(d->path.len > 0);
@@ -479,6 +504,7 @@ static void tells_a_bounded_number(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ids_in_texts_are_volatile),
         cmocka_unit_test(tells_a_bounded_number),
         cmocka_unit_test(equal_as_json),
         cmocka_unit_test(differences_have_paths),

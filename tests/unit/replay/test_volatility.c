@@ -414,9 +414,42 @@ static void no_allocation_leaks(void **state)
     }
 }
 
+#define ID_A "6f1c2f0e-2f7e-4f6c-9a58-1f0f5a0c9b11"
+#define ID_B "00000000-AAAA-4bbb-8ccc-dddddddddddd"
+
+static bool same_but(const char *a, const char *b)
+{
+    bool same = replay_shape_same_but_parts(bytes_of(a), bytes_of(b));
+
+    assert_int_equal(replay_shape_same_but_parts(bytes_of(b), bytes_of(a)), same);
+    return same;
+}
+
+static void texts_are_the_same_but_for_ids_and_times(void **state)
+{
+    (void)state;
+    assert_true(same_but("about " ID_A, "about " ID_B));
+    assert_true(same_but("/s/" ID_A "/x", "/s/" ID_B "/x"));
+    assert_true(same_but("run_" ID_A "-1", "run_" ID_B "-1"));
+    assert_true(
+        same_but("at 2026-11-21T02:14:59.123Z.", "at 2027-01-01T00:00:00+01:00."));
+    assert_true(
+        same_but("2026-11-21 02:14:59 to " ID_A, "2026-11-21 02:15:00 to " ID_B));
+    assert_false(same_but("about " ID_A, "of " ID_B));
+    assert_false(same_but("about " ID_A, "about"));
+    assert_false(same_but("about " ID_A " a", "about " ID_B " b"));
+    assert_false(same_but("x" ID_A, "x" ID_B));
+    assert_false(same_but(ID_A "0", ID_B "0"));
+    assert_false(same_but(ID_A, "2026-11-21T02:14:59"));
+    assert_false(same_but("on 2026-11-21", "on 2026-11-22"));
+    assert_false(same_but("plain", "plain"));
+    assert_false(same_but("", ""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_are_the_same_but_for_ids_and_times),
         cmocka_unit_test(uuids),
         cmocka_unit_test(iso_times),
         cmocka_unit_test(epoch_times),
