@@ -269,8 +269,8 @@ int proxy_held_header(struct proxy_session *s, enum side from)
 
 enum { FRAMING_MAX = 1024 * 1024 }; /* bytes of headers that a message may come with */
 
-/* A compressed message has to be inflated whole, if only for those after it. `rest`: what
- * its frame still owes. */
+/* A compressed message has to be inflated whole, if only for those after it. `rest`:
+ * what its frame still owes. */
 static bool too_large(const struct proxy_session *s, enum side from,
                       const struct proxy_gather *g, uint64_t rest)
 {

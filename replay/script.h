@@ -17,8 +17,8 @@
 
 #include <stdbool.h>
 
-/* Times are at most this far from 0 (36 years), so that sums and differences of a few of
- * them fit: what the tape has beyond it counts as this. */
+/* Times are at most this far from 0 (36 years), so that sums and differences of a few
+ * of them fit: what the tape has beyond it counts as this. */
 #define REPLAY_TIME_MAX (INT64_MAX / 8)
 
 #define REPLAY_NONE UINT32_MAX /* as an index: there is none */
