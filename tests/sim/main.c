@@ -17,7 +17,7 @@
 static const struct {
     const char *name;
     bool (*run)(uint64_t seed, bool verbose, struct buf *wrong);
-} kinds[] = { { "record", sim_record_run } };
+} kinds[] = { { "record", sim_record_run }, { "replay", sim_replay_run } };
 
 struct range {
     uint64_t from, to;

@@ -16,4 +16,8 @@
  * says what does not hold. `verbose`: tell what happens on stdout. */
 bool sim_record_run(uint64_t seed, bool verbose, struct buf *wrong);
 
+/* replay.c: the tape that such a world leaves, played against itself, and against ends
+ * that do not keep to it. */
+bool sim_replay_run(uint64_t seed, bool verbose, struct buf *wrong);
+
 #endif

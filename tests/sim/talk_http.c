@@ -218,6 +218,11 @@ static void ask_upgrade(struct sim_talk *t, struct sim_chance *c, bool websocket
         sim_talk_text(t, CLIENT,
                       "Sec-WebSocket-Version: 13\r\n"
                       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+        if (sim_odds(c, 80)) {
+            sim_talk_text(t, CLIENT,
+                          "Sec-WebSocket-Extensions: permessage-deflate; "
+                          "client_max_window_bits\r\n");
+        }
     }
     put_extras(t, c, CLIENT);
     sim_talk_text(t, CLIENT, "\r\n");

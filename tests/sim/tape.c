@@ -86,6 +86,16 @@ static uint64_t source_size(void *object)
     return ((const struct sim_tape *)object)->bytes.len;
 }
 
+struct capture_source sim_tape_source(const struct sim_tape *t)
+{
+    union {
+        const struct sim_tape *from;
+        void *to;
+    } object = { .from = t };
+
+    return (struct capture_source){ object.to, source_read, source_size };
+}
+
 /* Somebody who reads the tape. */
 struct audience {
     struct capture_reader *reader;
@@ -172,8 +182,7 @@ static void judge(const struct sim_tape *t, const struct audience *a,
 bool sim_tape_verify(const struct sim_tape *t, const struct sim_tape_sum *sum,
                      const struct capture_writer_totals *totals, struct buf *why)
 {
-    struct sim_tape copy = *t;
-    struct capture_source source = { &copy, source_read, source_size };
+    struct capture_source source = sim_tape_source(t);
     struct capture_overview overview = { .count = 0 };
     struct audience a = { .overview = &overview, .written = sum };
     struct capture_timeline_config config = { .message_keep = 1 << 20,

@@ -5,6 +5,7 @@
 #ifndef WSTAPE_TESTS_SIM_TAPE_H
 #define WSTAPE_TESTS_SIM_TAPE_H
 
+#include "captures/reader.h"
 #include "captures/writer.h"
 
 /* When writing fails; `from` 0: never. Counts writes, the header's being the first. */
@@ -23,6 +24,9 @@ struct sim_tape {
 };
 
 struct capture_sink sim_tape_sink(struct sim_tape *t);
+
+/* Its bytes, to be read only. Borrowed. */
+struct capture_source sim_tape_source(const struct sim_tape *t);
 
 /* What was put on the tape, record by record, as far as it did not fail. */
 struct sim_tape_sum {
