@@ -1,6 +1,7 @@
 #include "replay/report_state.h"
 
 #include "base/alloc.h"
+#include "replay/volatility.h"
 
 #include <inttypes.h>
 
@@ -259,6 +260,23 @@ static void put_mismatches(const struct replay_report *r, struct report_words *w
     }
 }
 
+/* What differs from one session of the tape to the next. */
+static void put_not_compared(const struct replay_report *r,
+                             const struct replay_stage *stage, struct report_words *w)
+{
+    size_t places = stage->rules.match == REPLAY_MATCH_JSON && replay_report_played(r)
+                        ? replay_volatility_count(stage->rules.volatility, r->live)
+                        : 0;
+
+    if (places > 0) {
+        replay_words_count(w, places, "place that differs", "places that differ");
+        replay_words_text(w, places == 1
+                                 ? " between sessions was not compared (-v lists it)\n"
+                                 : " between sessions were not compared (-v lists "
+                                   "them)\n");
+    }
+}
+
 static void put_lines(const struct replay_report *r, const struct replay_stage *stage,
                       struct report_words *w)
 {
@@ -275,6 +293,7 @@ static void put_lines(const struct replay_report *r, const struct replay_stage *
         put_compared(&t, w);
         put_times(r, w);
     }
+    put_not_compared(r, stage, w);
     put_mismatches(r, w);
 }
 

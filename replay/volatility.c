@@ -38,6 +38,16 @@ int replay_volatility_has(const struct replay_volatility *v, enum side from,
     return 0;
 }
 
+size_t replay_volatility_count(const struct replay_volatility *v, enum side from)
+{
+    size_t count = 0;
+
+    for (size_t n = 0; v != NULL && n < v->sides[from].count; n++) {
+        count += v->sides[from].at[n].why != NULL;
+    }
+    return count;
+}
+
 /* ---- differences between two sessions ---- */
 
 struct search {
@@ -46,8 +56,8 @@ struct search {
     struct buf path;
 };
 
-/* Strings of several words are texts; where one was, no other is volatile either. */
-static int note(struct search *s, const struct replay_difference *d, bool is_text)
+/* Where something else than ids and times differs, these are not volatile either. */
+static int note(struct search *s, const struct replay_difference *d, bool may_differ)
 {
     struct replay_path *known;
     int r;
@@ -59,11 +69,23 @@ static int note(struct search *s, const struct replay_difference *d, bool is_tex
     }
     known = replay_paths_find(s->paths, buf_bytes(&s->path));
     if (known != NULL) {
-        known->why = is_text ? NULL : known->why;
+        known->why = may_differ ? known->why : NULL;
         return 0;
     }
     return replay_paths_put(s->paths, buf_bytes(&s->path),
-                            is_text ? NULL : "differs between sessions");
+                            may_differ ? "differs between sessions" : NULL);
+}
+
+/* Of the member that the value is in, through arrays. */
+static bool is_under_time(const struct replay_tree *t, uint32_t n)
+{
+    while (t->at[n].key_from == t->at[n].key_to) {
+        n = t->at[n].parent;
+        if (n == REPLAY_NO_VALUE) {
+            return false;
+        }
+    }
+    return replay_guess_time(replay_value_key(t, n));
 }
 
 static int look_at_difference(void *owner, const struct replay_difference *d)
@@ -80,12 +102,12 @@ static int look_at_difference(void *owner, const struct replay_difference *d)
         replay_compare_is_name(x, d->before_value)) {
         return 0;
     }
-    if (kind == WIRE_JSON_STRING) {
-        return note(s, d,
-                    replay_value_has_space(d->before) ||
-                        replay_value_has_space(d->after));
+    if (kind != WIRE_JSON_STRING && kind != WIRE_JSON_NUMBER) {
+        return 0;
     }
-    return kind == WIRE_JSON_NUMBER ? note(s, d, false) : 0;
+    return note(s, d,
+                (replay_guess_id(d->before) && replay_guess_id(d->after)) ||
+                    (kind == WIRE_JSON_NUMBER && is_under_time(x, d->before_value)));
 }
 
 static bool is_comparable(const struct replay_message *m)

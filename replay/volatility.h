@@ -45,8 +45,10 @@ const char *replay_shape_name(enum replay_shape s);
  * Paths found on a tape, by side; an index in them stands for all. Every session is
  * compared with the first one of the same path, and with the one before it: where
  * message n of both has the same kind (replay_compare_kind), strings and numbers that
- * differ at one place make it volatile; never a naming member, and no place where
- * strings with white space differ: those are texts that somebody wrote.
+ * differ at one place make it volatile when both may be ids (strings without white
+ * space that have 4 characters and a digit, or 16 of both cases; integers of 5 digits),
+ * or are numbers under a key that says time. Never a naming member, and no place where
+ * anything else differs: what a session is about, and how it went, is to be compared.
  */
 enum {
     REPLAY_VOLATILE_MAX = 1024,    /* paths of a side; later ones are not kept */
@@ -66,6 +68,10 @@ void replay_volatility_free(struct replay_volatility *v); /* takes NULL */
 int replay_volatility_has(const struct replay_volatility *v, enum side from,
                           const struct replay_tree *t, uint32_t value,
                           struct buf *scratch, bool *has);
+
+/* How many places of a side are volatile since they differ between sessions. NULL: 0.
+ */
+size_t replay_volatility_count(const struct replay_volatility *v, enum side from);
 
 /* For -v: every volatile path of the tape, with why: "$.timestamp" and "ISO time", or
  * "differs between sessions", or "repeated by the client" (see live.h). By side, then

@@ -1,6 +1,6 @@
 /*
- * replay/volatility_state - a small sorted set of paths, each with why it is in. Only
- * replay/volatility*.c use it.
+ * replay/volatility_state - a small sorted set of paths, each with why it is in; and
+ * what may differ. Only replay/volatility*.c use it.
  */
 #ifndef WSTAPE_REPLAY_VOLATILITY_STATE_H
 #define WSTAPE_REPLAY_VOLATILITY_STATE_H
@@ -35,5 +35,18 @@ struct replay_path *replay_paths_find(const struct replay_paths *p, struct bytes
 
 /* Put it in unless it is there, or REPLAY_VOLATILE_MAX others are. -ENOMEM. */
 int replay_paths_put(struct replay_paths *p, struct bytes path, const char *why);
+
+/* ---- volatility_guess.c: what may be another one in each session ---- */
+
+/* Whether a string or number may be an id: a string without white space of 4 characters
+ * with a digit, or of 16 in both cases and nothing but letters, digits, _, = and -; an
+ * integer of 5 digits. Not status words, names, scores and counts. */
+bool replay_guess_id(struct bytes json);
+
+/* Whether a key (a string token) says that its number is a time: has a word that begins
+ * or ends in "time" (not "times"), "date", "duration", "elapsed", "latency", "took",
+ * "age", "seconds", or ends in the word ms, s, ns, us or at. Words are parted by _, by
+ * other characters that are no letters, and as in tookMs. */
+bool replay_guess_time(struct bytes key_token);
 
 #endif

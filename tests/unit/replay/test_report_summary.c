@@ -1,5 +1,7 @@
 #include "base/alloc.h"
+#include "replay/volatility.h"
 #include "tests/unit/replay/report_rig.h"
+#include "wire/frame.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -112,6 +114,70 @@ static void the_summary_of_a_played_client(void **state)
                "\"p50\":0.001000,\"p95\":0.002000,\"p99\":0.002000,\"max\":0.002000,"
                "\"recorded_p50\":0.002000,\"recorded_p95\":0.004000}}\n");
     rig_deinit(&g);
+}
+
+/* Two sessions whose servers, and clients, say these. */
+static struct replay_volatility *differing(const char *const *texts)
+{
+    struct replay_message messages[4];
+    struct replay_exchange exchange = { .target = bytes_of("/ws") };
+    struct replay_connection connections[2];
+    const struct replay_script script = { .connections = connections, .count = 2 };
+    struct replay_volatility *v = NULL;
+
+    for (uint8_t i = 0; i < 4; i++) {
+        messages[i] = (struct replay_message){ .payload = bytes_of(texts[i]),
+                                               .next = REPLAY_NONE,
+                                               .from = i < 2 ? CLIENT : SERVER,
+                                               .opcode = WIRE_OP_TEXT,
+                                               .whole = true };
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        connections[i] = (struct replay_connection){
+            .messages = messages,
+            .message_count = 4,
+            .exchanges = &exchange,
+            .exchange_count = 1,
+            .first = { [CLIENT] = i, [SERVER] = i + 2 },
+        };
+    }
+    assert_int_equal(replay_volatility_new(&script, &v), 0);
+    return v;
+}
+
+static void says_how_many_places_were_not_compared(void **state)
+{
+    struct replay_volatility *v = differing((const char *const[]){
+        "{\"a\":\"id-1\",\"b\":10001,\"c\":\"x\"}",
+        "{\"a\":\"id-2\",\"b\":10002,\"c\":\"y\"}", "{\"took\":1}", "{\"took\":2}" });
+    struct rig g;
+
+    (void)state;
+    rig_init(&g, SERVER, 1, false);
+    g.stage->rules.volatility = v;
+    summary(&g, false);
+    expect(&g, "0 messages compared, none differs\nnothing was played\n");
+    take(&g, counts(E(OVER, 0), 5, 5));
+    summary(&g, false);
+    expect(&g, "5 messages compared, none differs\n"
+               "1 place that differs between sessions was not compared (-v lists it)\n"
+               "no difference\n");
+    g.stage->rules.match = REPLAY_MATCH_EXACT;
+    summary(&g, false);
+    expect(&g, "5 messages compared, none differs\nno difference\n");
+    rig_deinit(&g);
+
+    rig_init(&g, CLIENT, 1, false);
+    g.stage->rules.volatility = v;
+    take(&g, counts(E(OVER, 0), 5, 5));
+    summary(&g, false);
+    expect(&g,
+           "GET /ws (WebSocket): not played, 1 on the tape\n"
+           "connection 1: 5 of 5 messages came, all as on the tape\n"
+           "2 places that differ between sessions were not compared (-v lists them)\n"
+           "no mismatch\n");
+    rig_deinit(&g);
+    replay_volatility_free(v);
 }
 
 /* Beyond the limits everything still counts. */
@@ -358,6 +424,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_summary_of_a_played_backend),
         cmocka_unit_test(the_summary_of_a_played_client),
+        cmocka_unit_test(says_how_many_places_were_not_compared),
         cmocka_unit_test(what_is_kept_is_bounded),
         cmocka_unit_test(times_are_thinned_out_evenly),
         cmocka_unit_test(junit_is_xml_whatever_came),

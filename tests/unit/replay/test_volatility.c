@@ -226,13 +226,13 @@ static void ids_differ_between_sessions(void **state)
     (void)state;
     clear(&tape);
     c = add_session(&tape, "/ws?token=1");
-    say(c, CLIENT, "{\"type\":\"ask\",\"id\":17}");
+    say(c, CLIENT, "{\"type\":\"ask\",\"id\":10017}");
     say(c, SERVER,
-        "{\"type\":\"a\",\"run\":{\"id\":\"x1\"},\"list\":[{\"n\":1}],\"k\":1}");
+        "{\"type\":\"a\",\"run\":{\"id\":\"xx-1\"},\"list\":[{\"n\":-12345}],\"k\":1}");
     c = add_session(&tape, "/ws?token=2");
-    say(c, CLIENT, "{\"id\":18,\"type\":\"ask\"}");
+    say(c, CLIENT, "{\"id\":10018,\"type\":\"ask\"}");
     say(c, SERVER,
-        "{\"type\":\"a\",\"run\":{\"id\":\"x2\"},\"list\":[{\"n\":2}],\"k\":1}");
+        "{\"type\":\"a\",\"run\":{\"id\":\"xx-2\"},\"list\":[{\"n\":23456}],\"k\":1}");
     list_is(&tape, "client $.id: differs between sessions\n"
                    "server $.list[*].n: differs between sessions\n"
                    "server $.run.id: differs between sessions\n");
@@ -244,6 +244,9 @@ static void ids_differ_between_sessions(void **state)
     assert_true(has(v, SERVER, "{\"list\":[{},{\"n\":5}]}", 4));
     assert_false(has(v, SERVER, "{\"k\":5}", 1));
     assert_false(has(NULL, SERVER, "{\"k\":5}", 1));
+    assert_int_equal(replay_volatility_count(v, CLIENT), 1);
+    assert_int_equal(replay_volatility_count(v, SERVER), 2);
+    assert_int_equal(replay_volatility_count(NULL, SERVER), 0);
     replay_volatility_free(v);
 }
 
@@ -255,23 +258,24 @@ static void what_does_not_count(void **state)
     clear(&tape);
     c = add_session(&tape, "/ws");
     d = add_session(&tape, "/ws");
-    say(c, SERVER, "{\"type\":\"a\",\"id\":1}"); /* names and kinds */
-    say(d, SERVER, "{\"type\":\"b\",\"id\":2}");
+    say(c, SERVER, "{\"type\":\"a\",\"id\":10001}"); /* names and kinds */
+    say(d, SERVER, "{\"type\":\"b\",\"id\":10002}");
     say(c, SERVER,
-        "{\"text\":\"two words\",\"on\":true,\"n\":null}"); /* texts, others */
-    say(d, SERVER, "{\"text\":\"word\",\"on\":false,\"n\":1}");
-    say(c, SERVER, "{\"a\":1,\"t\":7}"); /* places that are not in both, types */
-    say(d, SERVER, "{\"b\":1,\"t\":\"7\"}");
+        "{\"text\":\"two words 1\",\"on\":true,\"n\":null}"); /* texts, others */
+    say(d, SERVER, "{\"text\":\"word1\",\"on\":false,\"n\":1}");
+    say(c, SERVER,
+        "{\"a\":10001,\"t\":70007}"); /* places that are not in both, types */
+    say(d, SERVER, "{\"b\":10002,\"t\":\"70008\"}");
     say(c, SERVER, "one"); /* no JSON */
     say(d, SERVER, "two");
-    say(c, SERVER, "{\"id\":1}")->whole = false;
-    say(d, SERVER, "{\"id\":2}");
-    say(c, SERVER, "{\"id\":1}")->opcode = WIRE_OP_BINARY;
-    say(d, SERVER, "{\"id\":2}")->opcode = WIRE_OP_BINARY;
+    say(c, SERVER, "{\"id\":10001}")->whole = false;
+    say(d, SERVER, "{\"id\":10002}");
+    say(c, SERVER, "{\"id\":10001}")->opcode = WIRE_OP_BINARY;
+    say(d, SERVER, "{\"id\":10002}")->opcode = WIRE_OP_BINARY;
     e = add_session(&tape, "/other"); /* another path */
-    say(e, SERVER, "{\"type\":\"a\",\"id\":3}");
+    say(e, SERVER, "{\"type\":\"a\",\"id\":10003}");
     e = add_session(&tape, "/ws"); /* no WebSocket */
-    say(e, SERVER, "{\"type\":\"a\",\"id\":3}");
+    say(e, SERVER, "{\"type\":\"a\",\"id\":10003}");
     e->handshake = REPLAY_NONE;
     list_is(&tape, "");
 }
@@ -291,6 +295,80 @@ static void a_text_is_never_an_id(void **state)
     say(c, CLIENT, "{\"text\":\"bye\"}");
     say(d, CLIENT, "{\"text\":\"ciao\"}");
     list_is(&tape, "");
+}
+
+/* Two sessions of one message each: the values of a place. */
+static void differs(bool may, const char *key, const char *x, const char *y)
+{
+    struct buf texts[2] = { { 0 }, { 0 } };
+    struct replay_volatility *v = NULL;
+
+    clear(&tape);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(buf_put_format(&texts[i], "{\"type\":\"a\",\"%s\":%s}", key,
+                                        i == 0 ? x : y),
+                         0);
+        assert_int_equal(buf_put_byte(&texts[i], '\0'), 0);
+        say(add_session(&tape, "/ws"), SERVER, (const char *)texts[i].at);
+    }
+    assert_int_equal(replay_volatility_new(&tape.script, &v), 0);
+    if ((replay_volatility_count(v, SERVER) == 1) != may) {
+        fail_msg("%s: %s and %s", key, x, y);
+    }
+    replay_volatility_free(v);
+    buf_deinit(&texts[0]);
+    buf_deinit(&texts[1]);
+}
+
+static void only_ids_differ(void **state)
+{
+    (void)state;
+    differs(true, "k", "\"abc1\"", "\"2xyz\"");
+    differs(true, "k", "\"a\\u0062c1\"", "\"run_12\"");
+    differs(true, "k", "\"abcdefghIJKLmnop\"", "\"abcdefgh_-=Lmnop\"");
+    differs(true, "k", "12345", "-99999");
+    differs(true, "k", "[12345]", "[99999]");
+    differs(false, "k", "\"ab1\"", "\"2yz\"");
+    differs(false, "k", "\"abc1\"", "\"failed\"");
+    differs(false, "k", "\"abc 1\"", "\"2xyz\"");
+    differs(false, "k", "\"pass\"", "\"failed\"");
+    differs(false, "k", "\"abcdefghijklmnop\"", "\"qrstuvwxyzabcdef\"");
+    differs(false, "k", "\"ABCDEFGHIJKLMNOP\"", "\"QRSTUVWXYZABCDEF\"");
+    differs(false, "k", "\"abcdefghIJKLmno\"", "\"qrstuvwxYZABcde\"");
+    differs(false, "k", "\"Some.Dotted.Names\"", "\"Other.DottedNames\"");
+    differs(false, "k", "1234", "9999");
+    differs(false, "k", "12345", "17");
+    differs(false, "k", "0.87123", "0.51234");
+    differs(false, "k", "12345.5", "99999.5");
+    differs(false, "k", "1e10001", "2e10001");
+}
+
+static void only_times_differ(void **state)
+{
+    static const char *const times[] = {
+        "time",        "runtime",     "timeTaken", "start_time", "date",
+        "dateOfBirth", "duration",    "durations", "elapsed",    "elapsedTotal",
+        "latency",     "latencies",   "took",      "tookMs",     "uptime",
+        "age",         "cache-age",   "seconds",   "p95_ms",     "wait_s",
+        "cpu_ns",      "gc_us",       "seen_at",   "seenAt",     "millisecondsLeft",
+        "TIME",        "TotalTIMEMs", "a.b.ms",
+    };
+    static const char *const others[] = {
+        "n",         "page",       "message",    "usage",     "language",
+        "sentiment", "multimedia", "update",     "times",     "candidates",
+        "ms",        "at",         "percentage", "status",    "boss",
+        "",          "mistook",    "ages",       "kilograms", "_",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+        differs(true, times[i], "0.5", "2");
+        differs(true, times[i], "[7]", "[8]");
+        differs(false, times[i], "\"soon\"", "\"later\"");
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        differs(false, others[i], "0.5", "2");
+    }
 }
 
 static void shapes_are_listed(void **state)
@@ -313,9 +391,9 @@ static void shapes_are_listed(void **state)
 
 static void later_sessions_count(void **state)
 {
-    static const char *const texts[] = { "{\"type\":\"a\",\"id\":1}",
-                                         "{\"type\":\"b\",\"id\":1}",
-                                         "{\"type\":\"b\",\"id\":2}" };
+    static const char *const texts[] = { "{\"type\":\"a\",\"id\":10001}",
+                                         "{\"type\":\"b\",\"id\":10001}",
+                                         "{\"type\":\"b\",\"id\":10002}" };
 
     (void)state;
     clear(&tape);
@@ -328,7 +406,7 @@ static void later_sessions_count(void **state)
     clear(&tape);
     for (int i = 0; i < SESSIONS_MAX; i++) { /* past those that are looked at */
         say(add_session(&tape, "/ws"), SERVER,
-            i < REPLAY_VOLATILE_SESSIONS ? "{\"id\":1}" : "{\"id\":2}");
+            i < REPLAY_VOLATILE_SESSIONS ? "{\"id\":10001}" : "{\"id\":10002}");
     }
     list_is(&tape, "");
 }
@@ -342,8 +420,10 @@ static void paths_are_bounded(void **state)
 
     (void)state;
     for (int i = 0; i < 2 * REPLAY_VOLATILE_MAX; i++) {
-        assert_int_equal(buf_put_format(&x, "%c\"k%d\":1", i == 0 ? '{' : ',', i), 0);
-        assert_int_equal(buf_put_format(&y, "%c\"k%d\":2", i == 0 ? '{' : ',', i), 0);
+        assert_int_equal(buf_put_format(&x, "%c\"k%d\":10001", i == 0 ? '{' : ',', i),
+                         0);
+        assert_int_equal(buf_put_format(&y, "%c\"k%d\":10002", i == 0 ? '{' : ',', i),
+                         0);
     }
     assert_int_equal(buf_put(&x, bytes_make("}", 2)), 0);
     assert_int_equal(buf_put(&y, bytes_make("}", 2)), 0);
@@ -397,8 +477,8 @@ static void no_allocation_leaks(void **state)
 
     (void)state;
     clear(&tape);
-    say(add_session(&tape, "/ws"), SERVER, "{\"id\":1,\"t\":1763691299}");
-    say(add_session(&tape, "/ws"), SERVER, "{\"t\":1763691299,\"id\":2}");
+    say(add_session(&tape, "/ws"), SERVER, "{\"id\":10001,\"t\":1763691299}");
+    say(add_session(&tape, "/ws"), SERVER, "{\"t\":1763691299,\"id\":10002}");
     for (unsigned nth = 0;; nth++) {
         int r;
 
@@ -457,6 +537,8 @@ int main(void)
         cmocka_unit_test(ids_differ_between_sessions),
         cmocka_unit_test(what_does_not_count),
         cmocka_unit_test(a_text_is_never_an_id),
+        cmocka_unit_test(only_ids_differ),
+        cmocka_unit_test(only_times_differ),
         cmocka_unit_test(shapes_are_listed),
         cmocka_unit_test(later_sessions_count),
         cmocka_unit_test(paths_are_bounded),
