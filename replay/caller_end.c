@@ -20,7 +20,22 @@ void replay_caller_note_close(struct caller_goodbye *g, struct bytes payload)
 
 static bool is_close(const struct replay_step *s)
 {
-    return s->kind == REPLAY_FRAME && (s->first & 0x0fU) == WIRE_OP_CLOSE;
+    return s->kind == REPLAY_FRAME && (s->first & 0x0fU) == WIRE_OP_CLOSE &&
+           s->bytes.len >= s->payload_len;
+}
+
+bool replay_caller_speaks_on(const struct replay_caller *c)
+{
+    const struct replay_connection *t = c->connection;
+    uint32_t last = t->last[SERVER];
+
+    for (uint32_t i = last == REPLAY_NONE ? 0 : t->messages[last].last_step; i > 0;
+         i--) {
+        if (t->steps[i - 1].from == SERVER && is_close(&t->steps[i - 1])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void replay_caller_note_goodbye(struct caller_goodbye *g, const struct replay_step *s)

@@ -229,6 +229,14 @@ static void tell_response_time(struct replay_caller *c, int64_t now_ns)
     }
 }
 
+/* What could not be read then may be as unreadable now. */
+static bool was_unreadable(const struct replay_caller *c)
+{
+    uint32_t index = replay_align_awaits(c->align);
+
+    return index != REPLAY_NONE && !c->connection->messages[index].whole;
+}
+
 static int note_undecoded(struct replay_caller *c, const struct capture_message *m)
 {
     struct replay_event e = {
@@ -243,7 +251,7 @@ static int note_undecoded(struct replay_caller *c, const struct capture_message 
         replay_caller_tell(c, &e);
         return 0;
     }
-    return why == NULL ? 0 : tell_broken(c, m->number, why, 0);
+    return why == NULL || was_unreadable(c) ? 0 : tell_broken(c, m->number, why, 0);
 }
 
 static int hear_data(struct replay_caller *c, const struct capture_message *m,
@@ -285,7 +293,8 @@ static int hear_message(void *owner, uint32_t connection,
     int r = 0;
 
     (void)connection;
-    if (c->server.closed || m->incomplete) {
+    if (m->incomplete ||
+        (c->server.closed && (opcode >= 8 || !replay_caller_speaks_on(c)))) {
         return c->state == CALLER_FRAMES ? check_faults(c, m) : 0;
     }
     if (opcode == WIRE_OP_CLOSE) {

@@ -55,7 +55,8 @@ static int messages_reached(struct replay_caller *c, bool *reached)
 {
     int r = replay_align_reached(c->align, c->gate.messages, reached);
 
-    if (r == 0 && !*reached && is_gone(c)) {
+    if (r == 0 && !*reached && is_gone(c) &&
+        (c->server.end != 0 || !replay_caller_speaks_on(c))) {
         *reached = true;
         r = replay_align_give_up(c->align, c->gate.messages);
     }
@@ -147,7 +148,7 @@ static int64_t gate_limit(const struct replay_caller *c)
         /* After the close frame the rest of the end is a formality. */
         return replay_caller_wait_until(c, patience(c, c->server.closed), rest_took(c));
     }
-    is_late = c->connection->messages[index].number < c->stood;
+    is_late = c->server.closed || c->connection->messages[index].number < c->stood;
     return replay_caller_wait_until(c, patience(c, is_late),
                                     is_late ? 0 : message_took(c->connection, index));
 }

@@ -263,6 +263,9 @@ int replay_caller_tell_end(struct replay_caller *c);
 
 /* A close frame or END: remember the first of each. */
 void replay_caller_note_goodbye(struct caller_goodbye *g, const struct replay_step *s);
+
+/* Whether the recorded server said messages behind its close frame. */
+bool replay_caller_speaks_on(const struct replay_caller *c);
 void replay_caller_note_close(struct caller_goodbye *g, struct bytes payload);
 
 #endif

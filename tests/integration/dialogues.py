@@ -215,9 +215,10 @@ class TapedConnection:
 
 
 class Taped:
-    """What a tape says of its connections, apart from times and addresses."""
+    """What a tape says of its connections, apart from times and addresses; `shows`: what
+    `show` says, too."""
 
-    def __init__(self, path):
+    def __init__(self, path, shows=True):
         self.verified = run("verify", path)
         found, self.connections = {}, {}
         for r in records(path)[1:]:
@@ -227,7 +228,8 @@ class Taped:
                 found[r[1]].add(r)
         for number, c in found.items():
             c.finish()
-            self.connections[self._key(c)] = c, self._messages(path, number)
+            messages = self._messages(path, number) if shows else None
+            self.connections[self._key(c)] = c, messages
 
     def _key(self, connection):
         """Its first target, and which of that target it is."""
@@ -247,13 +249,14 @@ class Taped:
     def all(self, packed=False):
         """Everything that another run must have too. `packed`: messages are compressed,
         and two compressors may differ in bytes."""
-        told = {}
-        for key, (c, messages) in self.connections.items():
-            told[key] = {"ends": c.ends, "order": c.order(), "answers": c.answers,
-                         "messages": messages,
-                         "frames": {side: c.frames(side) for side in SIDES}}
-            if not packed:
-                told[key]["bytes"] = {side: c.wire(side) for side in SIDES}
+        return {key: self.one(key, packed) for key in self.connections}
+
+    def one(self, key, packed=False):
+        c, messages = self.connections[key]
+        told = {"ends": c.ends, "order": c.order(), "answers": c.answers,
+                "messages": messages, "frames": {side: c.frames(side) for side in SIDES}}
+        if not packed:
+            told["bytes"] = {side: c.wire(side) for side in SIDES}
         return told
 
 

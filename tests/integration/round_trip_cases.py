@@ -240,6 +240,8 @@ VIOLATIONS = {
         frame(TEXT, b"one", fin=False) + said("two")),
     "close codes that must not be sent": talk(
         client(close(1005, mask=MASK)), server(frame(CLOSE, b"x"))),
+    "messages after the close": talk(
+        client(close(1000, mask=MASK)), server(close(1000) + said("so am I"), waits=False)),
     "a length of 2^63": talk(
         client(text("x")), server(header(0x82, (1 << 63) + 5, 64, None) + b"abc", FIN)),
     "a compressed message that nobody agreed on": breach(
