@@ -138,6 +138,8 @@ static void count_over(struct replay_report *r, struct report_case *c,
 {
     c->over = true;
     c->is_http = e->is_http;
+    c->differing += e->is_http && c->refused;
+    c->refused = false;
     c->got += e->count;
     c->expected += e->expected;
     r->others_over += c == &r->others;
@@ -153,6 +155,7 @@ static void count_differing(struct report_case *c, const struct replay_event *e)
         c->differing++;
         c->last = e->message;
     }
+    c->refused = c->refused || (e->kind == REPLAY_EVENT_STATUS && !e->is_http);
 }
 
 static void count(struct replay_report *r, struct report_case *c,

@@ -18,6 +18,7 @@ struct report_case {
     uint64_t differing;     /* of those that came: not the tape's */
     uint64_t last;          /* message that was last counted as differing */
     uint64_t substituted;   /* places */
+    bool refused; /* a handshake's status differed: one answer, if it is of HTTP */
     bool over, is_http;
 };
 

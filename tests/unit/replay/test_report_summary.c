@@ -180,6 +180,33 @@ static void says_how_many_places_were_not_compared(void **state)
     replay_volatility_free(v);
 }
 
+/* A handshake that was refused on the tape is an answer of HTTP; one that led to a
+ * WebSocket is no message. */
+static void a_handshake_with_another_status_counts_once(void **state)
+{
+    struct replay_event status = change(E(STATUS, 0), "403", "101");
+    struct replay_event over = of_http(counts(E(OVER, 0), 1, 1), "");
+    struct rig g;
+
+    (void)state;
+    rig_init(&g, SERVER, 2, false);
+    status.copy = over.copy = 1;
+    take(&g, status);
+    take(&g, over);
+    summary(&g, false);
+    expect(&g, "connection 1 copy 1: 1 of 1 answer came, 0 as on the tape, 1 mismatch\n"
+               "1 answer compared, 1 differs\n"
+               "1 difference\n");
+    rig_deinit(&g);
+
+    rig_init(&g, SERVER, 1, false);
+    take(&g, change(E(STATUS, 0), "101", "403"));
+    take(&g, counts(E(OVER, 0), 0, 2));
+    summary(&g, false);
+    expect(&g, "0 messages compared, none differs\n1 difference\n");
+    rig_deinit(&g);
+}
+
 /* Beyond the limits everything still counts. */
 static void what_is_kept_is_bounded(void **state)
 {
@@ -425,6 +452,7 @@ int main(void)
         cmocka_unit_test(the_summary_of_a_played_backend),
         cmocka_unit_test(the_summary_of_a_played_client),
         cmocka_unit_test(says_how_many_places_were_not_compared),
+        cmocka_unit_test(a_handshake_with_another_status_counts_once),
         cmocka_unit_test(what_is_kept_is_bounded),
         cmocka_unit_test(times_are_thinned_out_evenly),
         cmocka_unit_test(junit_is_xml_whatever_came),
