@@ -7,6 +7,7 @@
 #include "cli/replay_options.h"
 #include "cli/replay_show.h"
 #include "cli/run.h"
+#include "replay/caller.h"
 #include "replay/report.h"
 #include "replay/volatility.h"
 
@@ -61,23 +62,13 @@ static void progress(void *owner, uint64_t offset)
             (unsigned)(offset * 100 / size));
 }
 
-static bool speaks(const struct replay_connection *c, enum side from)
-{
-    for (uint32_t i = 0; i < c->step_count; i++) {
-        if (c->steps[i].from == from && c->steps[i].kind != REPLAY_END) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A backend needs requests to answer, a client something to say. */
+/* A backend needs requests to answer, a client something to say, and its handshake. */
 static int check_playable(const struct play *p, struct err *e)
 {
     for (size_t i = 0; i < p->script->count; i++) {
         const struct replay_connection *c = &p->script->connections[i];
 
-        if (p->options.calls ? speaks(c, CLIENT) : c->exchange_count > 0) {
+        if (p->options.calls ? replay_caller_can_play(c) : c->exchange_count > 0) {
             return 0;
         }
     }

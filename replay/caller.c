@@ -207,6 +207,10 @@ static int take_step(struct replay_caller *c, int64_t now_ns)
         c->cursor++;
         return 0;
     }
+    if (replay_caller_is_headless(c)) {
+        r = replay_caller_refuse_headless(c);
+        return r < 0 ? r : 1;
+    }
     r = replay_caller_gate_open(c, c->state == CALLER_ASKING, &open, now_ns);
     if (r < 0 || !open || !walks(c)) {
         return r < 0 ? r : 1;
@@ -276,6 +280,18 @@ static int walk(struct replay_caller *c, int64_t now_ns)
         r = take_step(c, now_ns);
     }
     return r < 0 ? r : 0;
+}
+
+bool replay_caller_can_play(const struct replay_connection *t)
+{
+    for (uint32_t i = 0; i < t->step_count; i++) {
+        const struct replay_step *s = &t->steps[i];
+
+        if (s->from == CLIENT && s->kind != REPLAY_END) {
+            return s->kind != REPLAY_FRAME;
+        }
+    }
+    return false;
 }
 
 /* ---- inputs ---- */

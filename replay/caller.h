@@ -23,6 +23,10 @@
 
 struct replay_caller;
 
+/* Whether there is anything to say at all: not when the client said nothing, nor when
+ * the tape lacks the handshake that its frames need. */
+bool replay_caller_can_play(const struct replay_connection *t);
+
 /* Plays recorded connection `index` as copy `copy` (from 1). NULL when memory is out.
  * `stage` is borrowed and outlives it. */
 struct replay_caller *replay_caller_new(struct replay_stage *stage, uint32_t index,

@@ -4,14 +4,18 @@
 
 /* ---- what we ask ---- */
 
-/* What the recording left out cannot be sent: the backend will wait for it. */
-static int tell_cut(struct replay_caller *c, uint32_t x)
+/* Nobody can answer a part of a request, nor read what follows it. */
+static int refuse_cut(struct replay_caller *c, uint32_t x)
 {
-    struct replay_event e = { .kind = REPLAY_EVENT_NOTE,
-                              .text = bytes_of(
-                                  "the tape does not have all of the request's body") };
+    struct replay_event e = {
+        .kind = REPLAY_EVENT_MISSING,
+        .text = bytes_of("its body is not all on the tape: record it with a larger "
+                         "--http-body-limit"),
+    };
+    int r = replay_caller_tell_of(c, x, &e);
 
-    return c->connection->exchanges[x].asked_cut ? replay_caller_tell_of(c, x, &e) : 0;
+    replay_caller_hang_up(c, CAPTURE_END_FIN);
+    return r;
 }
 
 static int put_request(struct replay_caller *c, const struct replay_step *s,
@@ -20,15 +24,19 @@ static int put_request(struct replay_caller *c, const struct replay_step *s,
     const struct replay_options *o = &c->stage->options;
     struct buf *out = &c->output.send;
     size_t from = out->len;
-    int r = replay_caller_put_request(o, s->bytes, out);
+    int r;
 
+    if (c->connection->exchanges[s->exchange].asked_cut) {
+        return refuse_cut(c, s->exchange);
+    }
+    r = replay_caller_put_request(o, s->bytes, out);
     if (r == 0 && c->connection->exchanges[s->exchange].asks) {
         buf_clear(&c->accept);
         r = replay_caller_put_accept(o, bytes_from(buf_bytes(out), from), &c->accept);
     }
     c->asked = s->exchange + 1;
     c->asked_at = now_ns;
-    return r == 0 ? tell_cut(c, s->exchange) : r;
+    return r;
 }
 
 int replay_caller_ask(struct replay_caller *c, const struct replay_step *s,
@@ -305,6 +313,28 @@ bool replay_caller_is_ahead(const struct replay_caller *c)
 
     return c->state == CALLER_ASKING && c->cursor < t->step_count &&
            t->steps[c->cursor].kind == REPLAY_FRAME;
+}
+
+bool replay_caller_is_headless(const struct replay_caller *c)
+{
+    const struct replay_connection *t = c->connection;
+
+    return replay_caller_is_ahead(c) && c->answered >= c->asked &&
+           (t->handshake == REPLAY_NONE ||
+            t->exchanges[t->handshake].request > c->cursor);
+}
+
+int replay_caller_refuse_headless(struct replay_caller *c)
+{
+    struct replay_event e = {
+        .kind = REPLAY_EVENT_BROKEN,
+        .from = SERVER,
+        .text = bytes_of("the tape lacks the handshake: it cannot be played"),
+    };
+
+    replay_caller_tell(c, &e);
+    replay_caller_hang_up(c, CAPTURE_END_FIN);
+    return 0;
 }
 
 static bool awaits_answer(const struct replay_caller *c)

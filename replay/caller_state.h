@@ -186,6 +186,10 @@ int replay_caller_compare_answer(struct replay_caller *c, uint32_t x);
 /* True: the next step is a frame, and the handshake is not answered. */
 bool replay_caller_is_ahead(const struct replay_caller *c);
 
+/* And none is awaited: the tape does not have it. */
+bool replay_caller_is_headless(const struct replay_caller *c);
+int replay_caller_refuse_headless(struct replay_caller *c);
+
 /* A client's step of HTTP, or raw bytes, goes out. */
 int replay_caller_ask(struct replay_caller *c, const struct replay_step *s,
                       int64_t now_ns);

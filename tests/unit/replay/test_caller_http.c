@@ -229,6 +229,64 @@ static void a_silent_backend_is_told(void **unused)
     rig_deinit(&r);
 }
 
+/* Half a request is not worth a wait. */
+static void a_request_that_the_tape_has_in_part_is_not_asked(void **unused)
+{
+    struct rig r;
+
+    (void)unused;
+    rig_init(&r);
+    put_open(&r.tape, 1);
+    put_health(&r, 1);
+    put_request(&r.tape, 2,
+                "POST /big HTTP/1.1\r\nHost: h\r\nContent-Length: 7\r\n\r\n");
+    put_body(&r.tape, 2, CLIENT, "{\"a\"", 3);
+    put_response(&r.tape, 2, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+    put_finish(&r);
+    r.all = true;
+    rig_start(&r);
+    rig_say(&r, OK_JSON);
+    expect_asked(&r, HEALTH);
+    expect_told(&r, "response_time http 1 GET /health 0ms then 1ms\n"
+                    "missing http 2 POST /big (its body is not all on the tape: record "
+                    "it with a larger --h)\n"
+                    "over http 1 of 2\n");
+    expect_done(&r, CAPTURE_END_FIN);
+    rig_deinit(&r);
+}
+
+/* Its handshake could not be read. */
+static void frames_without_a_handshake_are_not_waited_with(void **unused)
+{
+    struct rig r;
+
+    (void)unused;
+    rig_init(&r);
+    put_open(&r.tape, 1);
+    put_text(&r.tape, SERVER, "welcome");
+    put_text(&r.tape, CLIENT, "hello");
+    put_summary(&r.tape);
+    rig_start(&r);
+    expect_asked(&r, "");
+    expect_told(&r, "broken (the tape lacks the handshake: it cannot be played)\n");
+    assert_false(replay_caller_can_play(&r.script->connections[0]));
+    expect_done(&r, CAPTURE_END_FIN);
+    rig_deinit(&r);
+
+    rig_init(&r);
+    put_open(&r.tape, 1);
+    put_health(&r, 1);
+    put_text(&r.tape, CLIENT, "hello");
+    put_summary(&r.tape);
+    rig_start(&r);
+    assert_true(replay_caller_can_play(&r.script->connections[0]));
+    rig_say(&r, OK_JSON);
+    expect_asked(&r, HEALTH);
+    expect_told(&r, "broken (the tape lacks the handshake: it cannot be played)\n");
+    expect_done(&r, CAPTURE_END_FIN);
+    rig_deinit(&r);
+}
+
 static void what_is_no_http_is_broken(void **unused)
 {
     struct rig r;
@@ -601,6 +659,8 @@ int main(void)
         cmocka_unit_test(a_backend_that_hangs_up_leaves_answers_missing),
         cmocka_unit_test(a_cut_answer_is_broken),
         cmocka_unit_test(a_silent_backend_is_told),
+        cmocka_unit_test(a_request_that_the_tape_has_in_part_is_not_asked),
+        cmocka_unit_test(frames_without_a_handshake_are_not_waited_with),
         cmocka_unit_test(what_is_no_http_is_broken),
         cmocka_unit_test(an_answer_over_the_limit_is_noted),
         cmocka_unit_test(a_body_that_the_tape_cut_is_not_compared),
