@@ -93,27 +93,22 @@ static void reading_deinit(struct script_reading *b)
 }
 
 /* Whether whole records are missing around here, by an earlier pass. */
-static int doubt(struct script_reading *b, bool on)
+static void doubt(struct script_reading *b, bool on)
 {
-    int r = 0;
-
     if (b->messages.doubt != on) {
-        r = replay_script_lose(b);
+        replay_script_lose(b);
         b->messages.doubt = on;
     }
-    return r;
 }
 
 static int take_item(struct script_reading *b, const struct capture_overview *known,
                      const struct capture_item *item)
 {
-    int r = 0;
-
     if (known != NULL) {
-        r = doubt(b, capture_overview_doubts(known, item->offset));
+        doubt(b, capture_overview_doubts(known, item->offset));
     }
-    if (r < 0 || item->event == CAPTURE_EVENT_END) {
-        return r;
+    if (item->event == CAPTURE_EVENT_END) {
+        return 0;
     }
     return item->event == CAPTURE_EVENT_RECORD ? replay_script_record(b, &item->record)
                                                : replay_script_damage(b);

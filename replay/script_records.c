@@ -15,6 +15,7 @@ static int strand_new(struct script_reading *b, uint32_t index)
         return -ENOMEM;
     }
     s->connection = index;
+    s->losses = b->losses;
     s->step_cap = c->step_count;
     s->message_cap = c->message_count;
     s->exchange_cap = c->exchange_count;
@@ -56,14 +57,29 @@ static void *trim(void *at, uint32_t count, size_t len)
     return moved == NULL ? at : moved;
 }
 
+/* What was in progress at a loss is given up. */
+static int catch_up(struct script_reading *b, struct script_strand *s)
+{
+    int r;
+
+    if (s->losses == b->losses) {
+        return 0;
+    }
+    s->losses = b->losses;
+    b->current = s;
+    r = capture_messages_lose(&s->lanes[CLIENT].messages);
+    r = r == 0 ? capture_messages_lose(&s->lanes[SERVER].messages) : r;
+    return r == 0 ? capture_exchanges_lose(&s->http) : r;
+}
+
 /* Nothing more comes: what is in progress is given up. */
 int replay_script_finish(struct script_reading *b, struct script_strand *s)
 {
     struct replay_connection *c = script_connection(b, s);
-    int r;
+    int r = catch_up(b, s);
 
     b->current = s;
-    r = capture_messages_end(&s->lanes[CLIENT].messages);
+    r = r == 0 ? capture_messages_end(&s->lanes[CLIENT].messages) : r;
     r = r == 0 ? capture_messages_end(&s->lanes[SERVER].messages) : r;
     r = r == 0 ? capture_exchanges_finish(&s->http) : r;
     if (r < 0) {
@@ -143,7 +159,7 @@ static int enter(struct script_reading *b, const struct capture_record *r,
     *out = &b->script->connections[place - 1];
     (*out)->ended_ns = r->time_ns;
     b->current = b->strands[place - 1];
-    return 0;
+    return b->current == NULL ? 0 : catch_up(b, b->current);
 }
 
 /* ---- records ---- */
@@ -258,29 +274,18 @@ static int take_part(struct script_reading *b, const struct capture_record *r)
     return 0;
 }
 
-/* Any connection may have lost something. */
-int replay_script_lose(struct script_reading *b)
+/* Any connection may have lost something: each finds out when it is next looked at, so
+ * that many gaps cost no more than what lies between them. */
+void replay_script_lose(struct script_reading *b)
 {
-    int r = 0;
-
-    for (size_t i = 0; r == 0 && i < b->script->count; i++) {
-        struct script_strand *s = b->strands[i];
-
-        if (s == NULL) {
-            continue;
-        }
-        b->current = s;
-        r = capture_messages_lose(&s->lanes[CLIENT].messages);
-        r = r == 0 ? capture_messages_lose(&s->lanes[SERVER].messages) : r;
-        r = r == 0 ? capture_exchanges_lose(&s->http) : r;
-    }
-    return r;
+    b->losses++;
 }
 
 int replay_script_damage(struct script_reading *b)
 {
     b->script->damaged++;
-    return replay_script_lose(b);
+    replay_script_lose(b);
+    return 0;
 }
 
 static int take_record(struct script_reading *b, const struct capture_record *r)

@@ -40,6 +40,7 @@ struct script_lane {
 
 struct script_strand {
     uint32_t connection; /* index */
+    uint64_t losses;     /* that it knows of */
     uint32_t step_cap, message_cap, exchange_cap;
     uint32_t answering; /* exchange that the recorder itself answers, or NONE */
     bool is_websocket;  /* what the recorder sends on it are frames */
@@ -57,6 +58,7 @@ struct script_reading {
     struct capture_exchanges_rules exchanges;
     uint64_t limit;   /* content bytes */
     uint64_t pending; /* bytes in joints */
+    uint64_t losses;  /* on any connection, so far */
     /* The frame that is fed: it belongs to the joint once its message is given. */
     uint32_t incoming; /* step, or REPLAY_NONE */
     struct bytes incoming_bytes;
@@ -91,7 +93,7 @@ int replay_script_step(struct script_reading *b, struct script_strand *s,
 int replay_script_record(struct script_reading *b, const struct capture_record *r);
 
 /* Something is missing here, on any connection; `damage` counts it as well. */
-int replay_script_lose(struct script_reading *b);
+void replay_script_lose(struct script_reading *b);
 int replay_script_damage(struct script_reading *b);
 
 /* Nothing more comes: what is in progress is given up. The strand is gone then. */

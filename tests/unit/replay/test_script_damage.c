@@ -79,6 +79,40 @@ static void a_gap_ends_what_is_in_progress(void **state)
     script_tape_deinit(&t);
 }
 
+/* Also of connections that speak only later, or never again. */
+static void a_gap_ends_it_on_all_connections(void **state)
+{
+    struct capture_record gap = { .type = CAPTURE_GAP };
+    struct replay_script *script;
+    struct script_tape t;
+    struct err e;
+
+    (void)state;
+    script_tape_init(&t);
+    for (uint32_t i = 1; i <= 3; i++) {
+        put_shake(&t, i, NULL);
+        put_frame(&t, CLIENT, WIRE_OP_TEXT, bytes_of("a"));
+    }
+    t.connection = 0;
+    put(&t, &gap);
+    put(&t, &gap);
+    t.connection = 2;
+    put_text(&t, SERVER, "of another side");
+    t.connection = 1;
+    put_frame(&t, CLIENT, WIRE_FIN | WIRE_OP_CONTINUATION, bytes_of("c"));
+    put_text(&t, CLIENT, "after it");
+    put_summary(&t);
+    assert_int_equal(load(&t, REPLAY_SCRIPT_MAX, &script, &e), 0);
+    assert_int_equal(script->damaged, 2);
+    assert_int_equal(script->connections[0].message_count, 1);
+    assert_int_equal(script->connections[1].message_count, 1);
+    assert_int_equal(script->connections[2].message_count, 0);
+    assert_true(
+        bytes_equal(script->connections[0].messages[0].payload, bytes_of("after it")));
+    replay_script_free(script);
+    script_tape_deinit(&t);
+}
+
 static void a_torn_tape_plays_up_to_where_it_is_torn(void **state)
 {
     struct script_tape t;
@@ -216,6 +250,7 @@ int main(void)
         cmocka_unit_test(a_message_whose_end_is_damaged_is_none),
         cmocka_unit_test(a_message_of_which_a_frame_is_missing_is_not_whole),
         cmocka_unit_test(a_gap_ends_what_is_in_progress),
+        cmocka_unit_test(a_gap_ends_it_on_all_connections),
         cmocka_unit_test(a_torn_tape_plays_up_to_where_it_is_torn),
         cmocka_unit_test(times_are_within_bounds),
         cmocka_unit_test(every_allocation_may_fail),
