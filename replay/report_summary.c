@@ -149,23 +149,37 @@ static void put_case(const struct replay_report *r, const struct report_case *c,
     replay_words_text(w, c->over ? "\n" : ", not over\n");
 }
 
+static bool is_listed(const struct report_case *c)
+{
+    return c->connection > 0 && (c->over || c->mismatches > 0);
+}
+
+static bool is_failed(const struct report_case *c)
+{
+    return c->mismatches > 0 || !c->over;
+}
+
+/* Where not all have room, those that failed come first. */
 static void put_cases(const struct replay_report *r, struct report_words *w)
 {
-    uint64_t listed = 0, more = r->others_over;
+    uint64_t room = REPLAY_REPORT_LISTED, more = r->others_over, all = 0;
 
     for (uint32_t i = 0; i < r->case_count; i++) {
-        const struct report_case *c = &r->cases[i];
+        all += is_listed(&r->cases[i]);
+    }
+    for (int pass = all > room ? 0 : 1; pass < 2; pass++) {
+        for (uint32_t i = 0; i < r->case_count && room > 0; i++) {
+            const struct report_case *c = &r->cases[i];
 
-        if (c->connection == 0 || (!c->over && c->mismatches == 0)) {
-            continue;
-        }
-        if (listed < REPLAY_REPORT_LISTED) {
+            if (!is_listed(c) ||
+                (all > REPLAY_REPORT_LISTED && is_failed(c) != (pass == 0))) {
+                continue;
+            }
             put_case(r, c, w);
-            listed++;
-        } else {
-            more++;
+            room--;
         }
     }
+    more += all - (REPLAY_REPORT_LISTED - room);
     put_more(w, more, more == 1 ? " connection" : " connections");
 }
 

@@ -207,6 +207,33 @@ static void a_handshake_with_another_status_counts_once(void **state)
     rig_deinit(&g);
 }
 
+static void those_that_failed_come_first_where_room_is_short(void **state)
+{
+    struct rig g;
+
+    (void)state;
+    rig_init(&g, SERVER, 50, false);
+    for (uint32_t i = 1; i <= 50; i++) {
+        struct replay_event odd = change(E(DIFFERENCE, 1), "1", "2");
+        struct replay_event over = counts(E(OVER, 0), 1, 1);
+
+        odd.copy = over.copy = i;
+        if (i == 31 || i == 45) {
+            take(&g, at(odd, "$.a"));
+        }
+        take(&g, over);
+    }
+    summary(&g, false);
+    assert_int_equal(buf_put_byte(&g.out, '\0'), 0);
+    assert_memory_equal(g.out.at, "connection 1 copy 31: ", 22);
+    assert_non_null(
+        strstr((const char *)g.out.at, "1 mismatch\nconnection 1 copy 45: "));
+    assert_non_null(
+        strstr((const char *)g.out.at, "1 mismatch\nconnection 1 copy 1: "));
+    assert_non_null(strstr((const char *)g.out.at, "\nand 30 more connections\n"));
+    rig_deinit(&g);
+}
+
 /* Beyond the limits everything still counts. */
 static void what_is_kept_is_bounded(void **state)
 {
@@ -453,6 +480,7 @@ int main(void)
         cmocka_unit_test(the_summary_of_a_played_client),
         cmocka_unit_test(says_how_many_places_were_not_compared),
         cmocka_unit_test(a_handshake_with_another_status_counts_once),
+        cmocka_unit_test(those_that_failed_come_first_where_room_is_short),
         cmocka_unit_test(what_is_kept_is_bounded),
         cmocka_unit_test(times_are_thinned_out_evenly),
         cmocka_unit_test(junit_is_xml_whatever_came),
