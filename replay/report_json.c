@@ -117,7 +117,7 @@ static void put_where(const struct replay_report *r, const struct replay_event *
     if (e->copy > 0 && r->copies > 1) {
         replay_words_number(w, "copy", e->copy);
     }
-    if (e->recorded > 0 && e->recorded != e->connection) {
+    if (e->recorded > 0) {
         replay_words_number(w, "recorded", e->recorded);
     }
     if (e->message > 0) {

@@ -192,6 +192,7 @@ static void what_came_from_the_network_is_escaped_and_cut(void **state)
 static void events_as_objects(void **state)
 {
     struct replay_event e;
+    struct replay_event recorded;
     struct rig g;
 
     (void)state;
@@ -232,6 +233,11 @@ static void events_as_objects(void **state)
                 "\"server\",\"time\":0.001500,\"recorded_time\":2.000000}");
     expect_json(&g, counts(E(OVER, 0), 0, 3),
                 "{\"record\":\"over\",\"connection\":1,\"count\":0,\"expected\":3}");
+    recorded = counts(E(OVER, 0), 0, 3);
+    recorded.recorded = 1; /* also when it is the same number */
+    expect_json(&g, recorded,
+                "{\"record\":\"over\",\"connection\":1,\"recorded\":1,\"count\":0,"
+                "\"expected\":3}");
     rig_deinit(&g);
 }
 
