@@ -16,11 +16,14 @@ void buf_deinit(struct buf *b)
     }
 }
 
-int buf_grow(struct buf *b, size_t more)
+int buf_reserve(struct buf *b, size_t more)
 {
     size_t cap = b->cap == 0 ? 64 : b->cap;
     uint8_t *at;
 
+    if (more <= b->cap - b->len) {
+        return 0;
+    }
     if (more > SIZE_MAX / 2 - b->len) {
         return -ENOMEM;
     }

@@ -18,14 +18,8 @@ struct buf {
 /* Give the memory back; the buffer is empty and usable again. */
 void buf_deinit(struct buf *b);
 
-/* For buf_reserve: there is no room for `more` bytes yet. */
-int buf_grow(struct buf *b, size_t more);
-
 /* Make room for `more` bytes after `len`. -ENOMEM leaves the buffer as it was. */
-static inline int buf_reserve(struct buf *b, size_t more)
-{
-    return more <= b->cap - b->len ? 0 : buf_grow(b, more);
-}
+int buf_reserve(struct buf *b, size_t more);
 
 /* Append. -ENOMEM leaves the buffer as it was. */
 int buf_put(struct buf *b, struct bytes in);

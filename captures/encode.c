@@ -63,6 +63,12 @@ static size_t offset(const struct draft *d)
     return (size_t)(d->at - d->block->bytes.at);
 }
 
+/* Nearly always there is room: not worth a call. */
+static inline int reserve(struct buf *b, size_t more)
+{
+    return more <= b->cap - b->len ? 0 : buf_reserve(b, more);
+}
+
 /* For `len` bytes, and ROOM behind them. */
 static bool make_room(struct draft *d, size_t len)
 {
@@ -76,7 +82,7 @@ static bool make_room(struct draft *d, size_t len)
         return false;
     }
     b->len = offset(d);
-    d->error = buf_reserve(b, len + ROOM);
+    d->error = reserve(b, len + ROOM);
     d->at = b->at + b->len;
     return d->error == 0;
 }
@@ -85,7 +91,7 @@ static bool make_room(struct draft *d, size_t len)
 static bool draft_start(struct draft *d, struct capture_block *b)
 {
     *d = (struct draft){ .block = b, .from = b->bytes.len };
-    d->error = buf_reserve(&b->bytes, ROOM);
+    d->error = reserve(&b->bytes, ROOM);
     if (d->error < 0) {
         return false;
     }
