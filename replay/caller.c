@@ -296,7 +296,7 @@ bool replay_caller_can_play(const struct replay_connection *t)
 
 /* ---- inputs ---- */
 
-static int close_for_mismatch(struct replay_caller *c, int64_t now_ns)
+int replay_caller_close_for_mismatch(struct replay_caller *c, int64_t now_ns)
 {
     if (!c->must_close || !walks(c)) {
         return 0;
@@ -312,13 +312,13 @@ static int settle(struct replay_caller *c, int r, int64_t now_ns)
         r = replay_caller_left(c, now_ns);
     }
     if (r == 0) {
-        r = close_for_mismatch(c, now_ns);
+        r = replay_caller_close_for_mismatch(c, now_ns);
     }
     if (r == 0 && walks(c)) {
         r = walk(c, now_ns);
     }
     if (r == 0) {
-        r = close_for_mismatch(c, now_ns);
+        r = replay_caller_close_for_mismatch(c, now_ns);
     }
     if (r < 0 && c->state != CALLER_DONE) { /* what is half done is not gone on with */
         replay_caller_move(c, CALLER_DONE);

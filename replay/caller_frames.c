@@ -293,6 +293,10 @@ static int hear_message(void *owner, uint32_t connection,
     int r = 0;
 
     (void)connection;
+    r = replay_caller_close_for_mismatch(c, m->end_ns); /* before what follows */
+    if (r < 0) {
+        return r;
+    }
     if (m->incomplete ||
         (c->server.closed && (opcode >= 8 || !replay_caller_speaks_on(c)))) {
         return c->state == CALLER_FRAMES ? check_faults(c, m) : 0;

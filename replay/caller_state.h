@@ -258,6 +258,9 @@ int replay_caller_left(struct replay_caller *c, int64_t now_ns);
 /* All that is to be compared is there, or will not come: tell the rest, say goodbye. */
 int replay_caller_finish(struct replay_caller *c, int64_t now_ns);
 
+/* --on-mismatch close: say so and close, once there was one. */
+int replay_caller_close_for_mismatch(struct replay_caller *c, int64_t now_ns);
+
 /* Close and end, whatever there is. */
 int replay_caller_say_goodbye(struct replay_caller *c, unsigned code,
                               const char *reason, int64_t now_ns);
