@@ -328,12 +328,10 @@ static int finish(void *owner, const struct cli_recorder_result *result,
     int status;
     struct err e;
 
-    cli_replay_show_end(&p->show);
-    if (o->calls && p->client.unreachable[0] == '\0' &&
-        p->client.copies_done < p->client.copy_count) {
-        fprintf(stderr, "wstape: not all was played and compared (%s)\n",
-                reason[0] == '\0' ? "the tape failed" : reason);
+    if (o->calls && p->client.copies_done < p->client.copy_count) {
+        replay_report_unfinished(p->report);
     }
+    cli_replay_show_end(&p->show);
     if (o->record.config.output != NULL) {
         cli_run_tell_tape(&o->record.config, result, reason);
     }

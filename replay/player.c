@@ -111,6 +111,8 @@ static void settle(struct replay_player *p)
 
 /* ---- life ---- */
 
+enum { FILLED_MAX = 64 * 1024 }; /* scratch that is kept */
+
 struct replay_player *replay_player_new(struct replay_stage *stage, uint32_t number,
                                         int64_t now_ns)
 {
@@ -181,6 +183,9 @@ static int finish(struct replay_player *p, int r)
         replay_player_move(p, PLAYER_DONE);
     }
     settle(p);
+    if (p->filled.cap > FILLED_MAX) {
+        buf_deinit(&p->filled);
+    }
     return r;
 }
 
