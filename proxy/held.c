@@ -350,8 +350,8 @@ int proxy_held_end(struct proxy_session *s, enum side from, int64_t now_ns)
                               .now_ns = now_ns };
     int r;
 
-    if (proxy_held_of(s, from)->ending != NULL) {
-        gather_reset(g);
+    if (proxy_held_of(s, from)->ending != NULL || s->state != PROXY_OPEN) {
+        gather_reset(g); /* nobody gets it any more */
         return 0;
     }
     if (!is_control(s, from) && (f->first & WIRE_FIN) == 0) {
