@@ -97,6 +97,30 @@ static void reloads_whole_or_not_at_all(void **state)
     }
 }
 
+/* A connection that is open when more rules come knows them all, whatever is asked
+ * first. */
+static void asks_about_new_rules(void **state)
+{
+    static const char *const one[] = { "drop,message=9", NULL };
+    static const char *const more[] = {
+        "drop,message=9", "drop,path=/x",
+        "drop,path=/y",   "insert=x,opcode=ping,path=/z",
+        "drop,path=/v",   NULL
+    };
+    struct inject_plan *plan = inject_plan_new(rules_of_lines(one), 1, 1024);
+    struct inject_connection *c = inject_connection_new(plan, 1, 0);
+    struct inject_fired fired[INJECT_FIRED_MAX];
+
+    (void)state;
+    inject_on_request(c, bytes_of("GET /z HTTP/1.1\r\n\r\n"), 0, fired);
+    assert_false(inject_inserts_at_control(c, SERVER));
+    assert_int_equal(inject_plan_reload(plan, rules_of_lines(more)), 0);
+    assert_true(inject_inserts_at_control(c, SERVER));
+    inject_connection_free(c);
+    inject_plan_free(plan);
+    assert_int_equal(alloc_live(), 0);
+}
+
 /* What a rule would make of a message is bounded; the act is told as failed. */
 static void copies_are_bounded(void **state)
 {
@@ -126,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_whole_or_not_at_all),
         cmocka_unit_test(reloads_whole_or_not_at_all),
+        cmocka_unit_test(asks_about_new_rules),
         cmocka_unit_test(copies_are_bounded),
     };
 
