@@ -1,17 +1,31 @@
 /*
  * tests/sim - whole sessions in memory, made from a seed.
  *
- *   sim [--seeds A..B] [--seed N] [-v]
+ *   sim [--kind record|replay] [--seeds A..B] [--seed N] [-v]
  *
- * Runs every kind of world for every seed. The first seed that fails prints what does
- * not hold and the command that runs it again, and ends the program with 1.
+ * Runs every kind of world, or one, for every seed. The first seed that fails prints
+ * what does not hold and the command that runs it again, and ends the program with 1.
  */
 #include "base/alloc.h"
 #include "tests/sim/sim.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+#ifdef SANITIZED
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 /* What a seed is played in. */
 static const struct {
@@ -21,10 +35,56 @@ static const struct {
 
 struct range {
     uint64_t from, to;
+    const char *kind; /* NULL: all */
     bool verbose;
 };
 
-static bool run_seed(const char *program, uint64_t seed, bool verbose)
+/* ---- seeds that crash ---- */
+
+/* What runs now, for those who only hear that the program died. */
+static struct {
+    const char *program, *kind;
+    unsigned long long seed;
+} now;
+
+static void tell_death(void)
+{
+    char text[512];
+    int len = snprintf(text, sizeof(text),
+                       "seed %llu (%s): crashed\n  to see it: %s --kind %s --seed %llu "
+                       "-v\n",
+                       now.seed, now.kind, now.program, now.kind, now.seed);
+    size_t most = len < (int)sizeof(text) ? (size_t)len : sizeof(text) - 1;
+
+    if (write(STDERR_FILENO, text, most) < 0) {
+        return; /* there is nobody to tell */
+    }
+}
+
+static void on_abort(int number)
+{
+    (void)number;
+    tell_death();
+    signal(SIGABRT, SIG_DFL);
+    abort();
+}
+
+static void watch_for_death(void)
+{
+#ifdef SANITIZED
+    __sanitizer_set_death_callback(tell_death);
+#endif
+    signal(SIGABRT, on_abort);
+}
+
+/* ---- seeds ---- */
+
+static bool is_wanted(size_t kind, const struct range *seeds)
+{
+    return seeds->kind == NULL || strcmp(seeds->kind, kinds[kind].name) == 0;
+}
+
+static bool run_seed(uint64_t seed, const struct range *seeds)
 {
     struct buf wrong = { 0 };
     bool good = true;
@@ -32,16 +92,21 @@ static bool run_seed(const char *program, uint64_t seed, bool verbose)
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && good; i++) {
         long live = alloc_live();
 
-        good = kinds[i].run(seed, verbose, &wrong);
+        if (!is_wanted(i, seeds)) {
+            continue;
+        }
+        now.kind = kinds[i].name;
+        now.seed = seed;
+        good = kinds[i].run(seed, seeds->verbose, &wrong);
         if (good && alloc_live() != live) {
             good = false;
             buf_put_format(&wrong, "%ld allocations were not freed",
                            alloc_live() - live);
         }
         if (!good) {
-            printf("seed %llu (%s): %.*s\n  to see it: %s --seed %llu -v\n",
-                   (unsigned long long)seed, kinds[i].name, (int)wrong.len,
-                   (const char *)wrong.at, program, (unsigned long long)seed);
+            printf("seed %llu (%s): %.*s\n  to see it: %s --kind %s --seed %llu -v\n",
+                   now.seed, now.kind, (int)wrong.len, (const char *)wrong.at,
+                   now.program, now.kind, now.seed);
         }
     }
     buf_deinit(&wrong);
@@ -59,6 +124,17 @@ static bool take_seeds(const char *text, bool single, struct range *out)
     return end != text && *end == '\0' && out->from <= out->to;
 }
 
+static bool take_kind(const char *name, struct range *out)
+{
+    out->kind = name;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        if (is_wanted(i, out)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool take_options(int argc, char **argv, struct range *out)
 {
     bool good = true;
@@ -68,6 +144,8 @@ static bool take_options(int argc, char **argv, struct range *out)
 
         if (strcmp(argv[i], "-v") == 0) {
             out->verbose = true;
+        } else if (strcmp(argv[i], "--kind") == 0 && i + 1 < argc) {
+            good = take_kind(argv[++i], out);
         } else if ((single || strcmp(argv[i], "--seeds") == 0) && i + 1 < argc) {
             good = take_seeds(argv[++i], single, out);
         } else {
@@ -82,11 +160,14 @@ int main(int argc, char **argv)
     struct range seeds = { .from = 1, .to = 2000 };
 
     if (!take_options(argc, argv, &seeds)) {
-        fprintf(stderr, "usage: sim [--seeds A..B] [--seed N] [-v]\n");
+        fprintf(stderr,
+                "usage: sim [--kind record|replay] [--seeds A..B] [--seed N] [-v]\n");
         return 2;
     }
+    now.program = argv[0];
+    watch_for_death();
     for (uint64_t seed = seeds.from;; seed++) {
-        if (!run_seed(argv[0], seed, seeds.verbose)) {
+        if (!run_seed(seed, &seeds)) {
             return 1;
         }
         if (seed == seeds.to) {
