@@ -49,6 +49,29 @@ static bool ended_in_order(const struct sim_scene *s)
     return s->calm && !s->has_rules && s->count == 1;
 }
 
+/* Messages that were under way when the other side closed: a live side that hears the
+ * close first answers it instead of saying them. */
+static bool crosses_a_close(const struct replay_connection *c)
+{
+    bool closed[2] = { false, false };
+
+    for (uint32_t i = 0; i < c->step_count; i++) {
+        const struct replay_step *step = &c->steps[i];
+        enum side from = (enum side)step->from;
+
+        if (step->kind != REPLAY_FRAME) {
+            continue;
+        }
+        if ((step->first & 0x0fU) == WIRE_OP_CLOSE) {
+            closed[from] = true;
+        } else if (closed[side_other(from)] && !closed[from] &&
+                   step->message != REPLAY_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_whole(const struct replay_script *s)
 {
     for (size_t i = 0; i < s->count; i++) {
@@ -64,7 +87,7 @@ static bool is_whole(const struct replay_script *s)
                 return false;
             }
         }
-        if (replay_connection_faults(c, CLIENT) != 0 ||
+        if (crosses_a_close(c) || replay_connection_faults(c, CLIENT) != 0 ||
             replay_connection_faults(c, SERVER) != 0) {
             return false;
         }

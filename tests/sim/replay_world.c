@@ -46,7 +46,8 @@ static bool tells_of_time(const struct replay_event *e)
 static void tell(void *owner, const struct replay_event *e)
 {
     struct sim_replay *w = owner;
-    size_t before = w->events.len;
+    struct buf *events = &w->events[e->copy == 0 ? SERVER : CLIENT];
+    size_t before = events->len;
 
     sim_replay_digest(w, &w->now_ns, sizeof(w->now_ns));
     sim_replay_digest(w, &e->kind, sizeof(e->kind));
@@ -56,7 +57,7 @@ static void tell(void *owner, const struct replay_event *e)
         return;
     }
     sim_must(buf_put_format(
-        &w->events,
+        events,
         "%s c%" PRIu32 ".%" PRIu32 " r%" PRIu32 " m%" PRIu64 " o%" PRIu64 " n%" PRIu64
         "/%" PRIu64 " at %.*s: %.*s -> %.*s (%.*s %.*s)\n",
         replay_event_name(e->kind), e->connection, e->copy, e->recorded, e->message,
@@ -64,15 +65,15 @@ static void tell(void *owner, const struct replay_event *e)
         (int)e->before.len, (const char *)e->before.at, (int)e->after.len,
         (const char *)e->after.at, (int)e->target.len, (const char *)e->target.at,
         (int)e->text.len, (const char *)e->text.at));
-    sim_replay_digest(w, w->events.at + before, w->events.len - before);
+    sim_replay_digest(w, events->at + before, events->len - before);
     if (w->verbose) {
         printf("%12.6f ms  ! %.*s", (double)(w->now_ns - w->began_ns) / 1e6,
-               (int)(w->events.len - before), (const char *)w->events.at + before);
+               (int)(events->len - before), (const char *)events->at + before);
     }
     if (replay_event_is_mismatch(e) && w->plan->odd < 0 && w->plan->tape->clean) {
         sim_replay_wrong(w, "the tape differs from itself: %.*s",
-                         (int)(w->events.len - before),
-                         (const char *)w->events.at + before);
+                         (int)(events->len - before),
+                         (const char *)events->at + before);
     }
 }
 
@@ -282,6 +283,7 @@ void sim_replay_world_deinit(struct sim_replay *w)
     replay_schedule_free(w->schedule);
     replay_stage_free(w->stages[CLIENT]);
     replay_stage_free(w->stages[SERVER]);
-    buf_deinit(&w->events);
+    buf_deinit(&w->events[CLIENT]);
+    buf_deinit(&w->events[SERVER]);
     buf_deinit(&w->wrong);
 }

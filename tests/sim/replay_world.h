@@ -131,7 +131,8 @@ struct sim_replay {
     uint64_t turns;
     uint64_t mismatches;
     uint64_t digest;
-    struct buf events; /* a line each, without times */
+    struct buf events[2]; /* by the side that the tape plays: a line each, without
+                             times. Which of the two is first is a matter of time. */
     struct buf wrong;
 };
 
