@@ -38,7 +38,7 @@ static bool goes_later(const struct proxy_session *s, const struct proxy_judged 
 {
     const struct inject_verdict *v = &s->faults->verdict;
 
-    return j->compressed && v->reorder > 0 && v->stall == NULL;
+    return j->compressed && v->reorder > 0 && v->out_count > 0 && v->stall == NULL;
 }
 
 static int build_one(struct proxy_session *s, const struct proxy_judged *j,
