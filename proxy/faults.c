@@ -427,8 +427,12 @@ int proxy_faults_flush(struct proxy_session *s, int64_t now_ns)
         return 0;
     }
     for (int side = CLIENT; r == 0 && side <= SERVER; side++) {
-        s->faults->shapes[side].end_at = s->faults->shapes[side].free_at = now_ns;
-        proxy_line_flush(&s->faults->shapes[side].line);
+        struct proxy_shape *p = &s->faults->shapes[side];
+
+        p->end_at = p->free_at = now_ns;
+        p->latency_ns = p->jitter_ns = p->gap_ns = p->close_delay_ns = 0;
+        p->bytes_per_s = 0;
+        proxy_line_flush(&p->line);
         r = flush_held(s, (enum side)side, now_ns);
         if (r == 0 && s->state != PROXY_DONE) {
             r = proxy_shape_release(s, (enum side)side, now_ns);

@@ -151,7 +151,7 @@ bool proxy_faults_hold_end(struct proxy_session *s, enum side to, enum capture_e
 /* The tape failed: nothing of what waits will go. */
 void proxy_faults_silence(struct proxy_session *s);
 
-/* Everything that waits goes now. */
+/* Everything that waits goes now, and nothing waits any more. */
 int proxy_faults_flush(struct proxy_session *s, int64_t now_ns);
 
 /* ---- forge.c ---- */
