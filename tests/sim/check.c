@@ -225,6 +225,7 @@ void sim_check_end(struct sim_pair *p)
     }
     for (int side = CLIENT; side <= SERVER; side++) {
         check_taped(p, (enum side)side);
+        sim_check_decodes(p, (enum side)side);
         if (f->acted || f->spoke) {
             continue;
         }

@@ -1,7 +1,6 @@
 #include "tests/sim/talk.h"
 
 #include "base/alloc.h"
-#include "wire/handshake.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +156,7 @@ static void upgrade(struct sim_talk *t, struct sim_chance *c, bool big)
         sim_talk_ws(t, c, NULL, big);
         return;
     case SIM_DEFLATE:
+        t->deflate = deflate;
         sim_talk_ws(t, c, &deflate, big);
         return;
     }

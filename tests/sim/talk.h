@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "captures/record.h"
 #include "tests/sim/chance.h"
+#include "wire/handshake.h"
 
 enum sim_step_kind {
     SIM_SAY,      /* everything up to an offset */
@@ -48,7 +49,9 @@ struct sim_talk {
     bool complete;       /* it ends in an orderly way, and all of it is fit to pass */
     bool frames;         /* it becomes a WebSocket, ... */
     size_t frames_at[2]; /* ... from these offsets of what is expected on */
-    bool parts;          /* messages come in fragments, other frames between them */
+    struct wire_deflate_params deflate; /* as agreed */
+    bool spoiled; /* frames that break the protocol, or what cannot be decompressed */
+    bool parts;   /* messages come in fragments, other frames between them */
 };
 
 /* `big`: some messages fill every queue. */
@@ -75,7 +78,6 @@ void sim_talk_end(struct sim_talk *t, enum side by, enum capture_end kind);
 bool sim_talk_http(struct sim_talk *t, struct sim_chance *c, unsigned count);
 
 enum sim_opened { SIM_REFUSED, SIM_WEBSOCKET, SIM_DEFLATE, SIM_TUNNEL };
-struct wire_deflate_params;
 enum sim_opened sim_talk_upgrade(struct sim_talk *t, struct sim_chance *c,
                                  struct wire_deflate_params *deflate);
 

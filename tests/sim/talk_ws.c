@@ -11,6 +11,7 @@ struct voice {
     struct sim_chance *c;
     enum side from;
     struct wire_deflate *deflate; /* NULL: nothing is compressed */
+    unsigned odd;                 /* percent of what it says that breaks the protocol */
 };
 
 static void put_frame(const struct voice *v, uint8_t first, struct bytes payload)
@@ -63,7 +64,7 @@ static void put_odd(const struct voice *v)
     for (size_t i = 0; i < len; i++) {
         noise[i] = (uint8_t)sim_bits(v->c);
     }
-    v->t->parts = true;
+    v->t->parts = v->t->spoiled = true;
     put_frame(v, firsts[sim_below(v->c, sizeof(firsts))], bytes_make(noise, len));
 }
 
@@ -133,6 +134,7 @@ static void put_message(const struct voice *v, bool big)
         first |= WIRE_RSV1;
         if (sim_odds(v->c, 2) && coded.len > 0) {
             coded.at[sim_below(v->c, coded.len)] ^= 0x55;
+            v->t->spoiled = true;
         }
     }
     for (; left > 0; left--) {
@@ -157,7 +159,7 @@ static void speak(const struct voice *v, bool big)
     for (uint64_t i = sim_between(v->c, 1, big ? 4 : 6); i > 0; i--) {
         if (sim_odds(v->c, 15)) {
             put_control(v, sim_odds(v->c, 60) ? WIRE_OP_PING : WIRE_OP_PONG);
-        } else if (sim_odds(v->c, 3)) {
+        } else if (sim_odds(v->c, v->odd)) {
             put_odd(v);
         } else {
             put_message(v, big);
@@ -192,7 +194,9 @@ static void close_both(const struct voice *first, const struct voice *second)
 void sim_talk_ws(struct sim_talk *t, struct sim_chance *c,
                  const struct wire_deflate_params *deflate, bool big)
 {
-    struct voice voices[2] = { { t, c, CLIENT, NULL }, { t, c, SERVER, NULL } };
+    unsigned odd = sim_odds(c, 15) ? 30 : 1;
+    struct voice voices[2] = { { t, c, CLIENT, NULL, odd },
+                               { t, c, SERVER, NULL, odd } };
     enum side first = sim_odds(c, 50) ? CLIENT : SERVER;
 
     if (deflate != NULL) {

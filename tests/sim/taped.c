@@ -103,6 +103,7 @@ static void taped_fault(struct sim_pair *p, const struct capture_record *r)
     struct sim_facts *f = &p->facts;
 
     f->acted = f->acted || r->u.fault.applied;
+    f->violates = f->violates || bytes_equal(r->u.fault.action, bytes_of("violate"));
     f->cuts = f->cuts || may_cut(r->u.fault.action);
     sim_must(buf_put_format(
         &f->faults[r->u.fault.from], "%.*s %.*s op=%u n=%llu draw=%llu%s\n",

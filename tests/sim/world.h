@@ -63,6 +63,7 @@ struct sim_facts {
     struct wire_frame frame[2]; /* the one in progress on the tape */
     uint64_t frame_at[2];
     bool cuts;      /* one that may end the connection */
+    bool violates;  /* one broke the protocol */
     bool acted;     /* a rule changed something */
     bool spoke;     /* wstape said something of its own */
     bool by_us;     /* wstape ended a leg */
@@ -166,6 +167,8 @@ void sim_check_send(struct sim_pair *p, enum side to, struct bytes b);
 void sim_check_output(struct sim_pair *p, const struct proxy_output *out);
 /* Behind every turn: queues and what is held. */
 void sim_check_budget(struct sim_pair *p);
+/* What a side got of compressed messages: decode.c. */
+void sim_check_decodes(struct sim_pair *p, enum side to);
 /* The session is over. */
 void sim_check_end(struct sim_pair *p);
 void sim_facts_deinit(struct sim_facts *f);
