@@ -346,10 +346,14 @@ static void place(struct cursor *c, const struct scalar *s,
 /* Values inside a text. */
 static int add_parts(struct replay_live_builder *b, const struct scalar *s)
 {
-    struct cursor c = { .at = s->raw.at, .end = s->raw.at + s->raw.len };
+    struct cursor c = { .at = s->raw.at };
     struct replay_live_found found = { 0 };
     int r = 0;
 
+    if (s->raw.len == 0) {
+        return 0;
+    }
+    c.end = c.at + s->raw.len;
     while (r == 0 && replay_live_values_next(&b->values, s->text, found.to, &found)) {
         struct replay_live_link link = {
             .source = latest(b, found.value, s->key),
