@@ -198,9 +198,9 @@ static int parse(struct parse *p)
     }
     if (peek(p, 0) == '$') {
         p->at++;
-    } else if (peek(p, 0) == '.') {
-        return wrong(p, 0, "a path begins with $ or a name");
-    } else if (peek(p, 0) != '[') {
+    } else if (peek(p, 0) == '.' && peek(p, 1) != '.') {
+        return wrong(p, 0, "a path begins with $, a name or ..");
+    } else if (peek(p, 0) != '[' && peek(p, 0) != '.') {
         r = bare_name(p, false);
     }
     while (r == 0 && p->at < p->text.len) {

@@ -9,7 +9,8 @@
  *     [*]  .*        every member or element
  *     ..name         the same anywhere below; also ..[2] and so on
  *
- * A path that begins with a name or a [ is taken as if "$." or "$" stood before it.
+ * A path that begins with a name, or with [ or .., is taken as if "$." or "$" stood
+ * before it.
  * Beyond the RFC, a - may be inside a name without quotes. Negative indexes, slices,
  * filters and lists of selectors are errors that say so.
  *

@@ -75,6 +75,11 @@ static void spellings(void **state)
     is("$[*].a", "$[*].a");
     is("$..name", "$..name");
     is("a..b", "$.a..b");
+    is("..a", "$..a");
+    is("..a[2].b", "$..a[2].b");
+    is("..*", "$..[*]");
+    is("..[3]", "$..[3]");
+    is("..['a b']", "$..['a b']");
     is("$..*", "$..[*]");
     is("$..[*]", "$..[*]");
     is("$..[3]", "$..[3]");
@@ -118,7 +123,9 @@ static void errors(void **state)
     wrong("$..", 4, "expected a name");
     wrong("$...a", 4, "expected a name");
     wrong(".a", 1, "begins with $");
-    wrong("..a", 1, "begins with $");
+    wrong(".", 1, "begins with $");
+    wrong("..", 3, "expected a name");
+    wrong("...a", 3, "expected a name");
     wrong("a.", 3, "expected a name");
     wrong("$a", 2, "expected . or [");
     wrong("$ref", 2, "expected . or [");
