@@ -6,12 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-void sim_must(int r)
+void sim_failed(int r)
 {
-    if (r < 0) {
-        fprintf(stderr, "sim: %s\n", strerror(-r));
-        abort();
-    }
+    fprintf(stderr, "sim: %s\n", strerror(-r));
+    abort();
 }
 
 struct buf *sim_talk_bytes(struct sim_talk *t, enum side from)

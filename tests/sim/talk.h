@@ -59,7 +59,14 @@ void sim_talk_make(struct sim_talk *t, struct sim_chance *c, bool big);
 void sim_talk_deinit(struct sim_talk *t);
 
 /* Our own words must not fail: stop the program when memory is out. */
-void sim_must(int r);
+_Noreturn void sim_failed(int r);
+
+static inline void sim_must(int r)
+{
+    if (r < 0) {
+        sim_failed(r);
+    }
+}
 
 /* ---- for talk_http.c and talk_ws.c ---- */
 
