@@ -211,18 +211,24 @@ static uint64_t count_messages(const struct replay_script *s)
     return count;
 }
 
-static struct bytes first_handshake(const struct replay_script *s)
+static struct bytes handshake_of(const struct replay_connection *c)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        const struct replay_connection *c = &s->connections[i];
-
-        for (uint32_t x = 0; x < c->exchange_count; x++) {
-            if (c->exchanges[x].asks) {
-                return c->exchanges[x].target;
-            }
+    for (uint32_t x = 0; x < c->exchange_count; x++) {
+        if (c->exchanges[x].asks) {
+            return c->exchanges[x].target;
         }
     }
     return (struct bytes){ NULL, 0 };
+}
+
+static struct bytes first_handshake(const struct replay_script *s)
+{
+    struct bytes target = { NULL, 0 };
+
+    for (size_t i = 0; i < s->count && target.len == 0; i++) {
+        target = handshake_of(&s->connections[i]);
+    }
+    return target;
 }
 
 /* Where to connect: with the path of the first WebSocket, as a user would type it. */

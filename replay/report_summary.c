@@ -159,6 +159,23 @@ static bool is_failed(const struct report_case *c)
     return c->mismatches > 0 || !c->over;
 }
 
+/* At most `room` of those that failed, and of those that did not; how many. */
+static uint64_t put_some_cases(const struct replay_report *r, bool failed, bool others,
+                               uint64_t room, struct report_words *w)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < r->case_count && count < room; i++) {
+        const struct report_case *c = &r->cases[i];
+
+        if (is_listed(c) && (is_failed(c) ? failed : others)) {
+            put_case(r, c, w);
+            count++;
+        }
+    }
+    return count;
+}
+
 /* Where not all have room, those that failed come first. */
 static void put_cases(const struct replay_report *r, struct report_words *w)
 {
@@ -167,17 +184,11 @@ static void put_cases(const struct replay_report *r, struct report_words *w)
     for (uint32_t i = 0; i < r->case_count; i++) {
         all += is_listed(&r->cases[i]);
     }
-    for (int pass = all > room ? 0 : 1; pass < 2; pass++) {
-        for (uint32_t i = 0; i < r->case_count && room > 0; i++) {
-            const struct report_case *c = &r->cases[i];
-
-            if (!is_listed(c) ||
-                (all > REPLAY_REPORT_LISTED && is_failed(c) != (pass == 0))) {
-                continue;
-            }
-            put_case(r, c, w);
-            room--;
-        }
+    if (all <= room) {
+        room -= put_some_cases(r, true, true, room, w);
+    } else {
+        room -= put_some_cases(r, true, false, room, w);
+        room -= put_some_cases(r, false, true, room, w);
     }
     more += all - (REPLAY_REPORT_LISTED - room);
     put_more(w, more, more == 1 ? " connection" : " connections");

@@ -241,22 +241,22 @@ def test_refused_when_exhausted(two, replay):
 
 
 def test_values_that_differ_between_sessions(replay, tmp_path):
-    """A nickname that was another in the second session may be another in the third."""
+    """An order's id that was another in the second session may be another in the third."""
     def say(nick):
         async def conversation(ws):
             await ws.recv()
-            await ws.send(json.dumps({**chat("hello"), "nick": nick}))
+            await ws.send(json.dumps({**chat("hello"), "order": nick}))
             return await until_done(ws)
 
         return conversation
 
     with Product() as product:
         file, _ = recorded(tmp_path, product.url, lambda w: [
-            talk(w.url("/ws"), say(n)) for n in ("ann", "bob")])
+            talk(w.url("/ws"), say(n)) for n in ("o-1001", "o-2002")])
     w = replay(file, "--pace", "max", "--on-mismatch", "fail", "-v")
-    talk(w.url("/ws"), say("cyd"))
+    talk(w.url("/ws"), say("o-3003"))
     w.stop()
-    assert any("$.nick" in x and "differs between sessions" in x for x in w.told())
+    assert any("$.order" in x and "differs between sessions" in x for x in w.told())
 
 
 # ---- pace ----

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "tests/sim/sim.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,27 +37,33 @@ static const struct {
 struct range {
     uint64_t from, to;
     const char *kind; /* NULL: all */
+    const char *program;
     bool verbose;
 };
 
 /* ---- seeds that crash ---- */
 
-/* What runs now, for those who only hear that the program died. */
+/* What to say of the seed that runs now, for those who only hear that the program died.
+ */
 static struct {
-    const char *program, *kind;
-    unsigned long long seed;
+    char text[512];
+    size_t len;
 } now;
+
+static void remember(const char *program, const char *kind, uint64_t seed)
+{
+    int len = snprintf(now.text, sizeof(now.text),
+                       "seed %llu (%s): crashed\n  to see it: %s --kind %s --seed %llu "
+                       "-v\n",
+                       (unsigned long long)seed, kind, program, kind,
+                       (unsigned long long)seed);
+
+    now.len = len < (int)sizeof(now.text) ? (size_t)len : sizeof(now.text) - 1;
+}
 
 static void tell_death(void)
 {
-    char text[512];
-    int len = snprintf(text, sizeof(text),
-                       "seed %llu (%s): crashed\n  to see it: %s --kind %s --seed %llu "
-                       "-v\n",
-                       now.seed, now.kind, now.program, now.kind, now.seed);
-    size_t most = len < (int)sizeof(text) ? (size_t)len : sizeof(text) - 1;
-
-    if (write(STDERR_FILENO, text, most) < 0) {
+    if (write(STDERR_FILENO, now.text, now.len) < 0) {
         return; /* there is nobody to tell */
     }
 }
@@ -95,8 +102,7 @@ static bool run_seed(uint64_t seed, const struct range *seeds)
         if (!is_wanted(i, seeds)) {
             continue;
         }
-        now.kind = kinds[i].name;
-        now.seed = seed;
+        remember(seeds->program, kinds[i].name, seed);
         good = kinds[i].run(seed, seeds->verbose, &wrong);
         if (good && alloc_live() != live) {
             good = false;
@@ -104,9 +110,10 @@ static bool run_seed(uint64_t seed, const struct range *seeds)
                            alloc_live() - live);
         }
         if (!good) {
-            printf("seed %llu (%s): %.*s\n  to see it: %s --kind %s --seed %llu -v\n",
-                   now.seed, now.kind, (int)wrong.len, (const char *)wrong.at,
-                   now.program, now.kind, now.seed);
+            printf("seed %" PRIu64
+                   " (%s): %.*s\n  to see it: %s --kind %s --seed %" PRIu64 " -v\n",
+                   seed, kinds[i].name, (int)wrong.len, (const char *)wrong.at,
+                   seeds->program, kinds[i].name, seed);
         }
     }
     buf_deinit(&wrong);
@@ -157,14 +164,13 @@ static bool take_options(int argc, char **argv, struct range *out)
 
 int main(int argc, char **argv)
 {
-    struct range seeds = { .from = 1, .to = 2000 };
+    struct range seeds = { .from = 1, .to = 2000, .program = argv[0] };
 
     if (!take_options(argc, argv, &seeds)) {
         fprintf(stderr,
                 "usage: sim [--kind record|replay] [--seeds A..B] [--seed N] [-v]\n");
         return 2;
     }
-    now.program = argv[0];
     watch_for_death();
     for (uint64_t seed = seeds.from;; seed++) {
         if (!run_seed(seed, &seeds)) {
@@ -174,6 +180,6 @@ int main(int argc, char **argv)
             break;
         }
     }
-    printf("%llu seeds passed\n", (unsigned long long)(seeds.to - seeds.from + 1));
+    printf("%" PRIu64 " seeds passed\n", seeds.to - seeds.from + 1);
     return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ static void add_step(struct sim_talk *t, enum side by, struct sim_step step)
         s->steps = alloc_resize(s->steps, s->cap * sizeof(*s->steps));
         sim_must(s->steps == NULL ? -1 : 0);
     }
+    assert(s->steps != NULL);
     s->steps[s->count++] = step;
 }
 

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "replay/script_state.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -345,10 +346,11 @@ int load(const struct script_tape *t, uint64_t limit, struct replay_script **out
 
 void expect_script(struct script_tape *t, const char *lines)
 {
-    struct replay_script *s;
+    struct replay_script *s = NULL;
     struct err e;
 
     assert_int_equal(load(t, REPLAY_SCRIPT_MAX, &s, &e), 0);
+    assert(s != NULL);
     for (size_t i = 0; i < s->count; i++) {
         say_connection(t, &s->connections[i]);
         check_links(&s->connections[i]);
