@@ -16,14 +16,15 @@
 enum {
     EVENTS_MAX = 256,
     WINDOW = 64,           /* UPLOAD: messages in flight a connection */
-    OPENING_MAX = 200,     /* IDLE: connections not yet upgraded at a time */
+    OPENING_MAX = 200,     /* but for CONNECT: connections not yet upgraded at a time */
     FAILED_MAX = 5000,     /* then the run makes no sense */
     SAMPLES_MAX = 4000000, /* latencies kept */
     WAIT_MS = 10,
 };
 
 #define DRAIN_NS (2 * CLOCK_NS_PER_S)
-#define OPEN_NS  (60 * CLOCK_NS_PER_S) /* IDLE: for all connections to open */
+#define OPEN_NS  (60 * CLOCK_NS_PER_S) /* for all connections to open */
+#define WARM_NS  (CLOCK_NS_PER_S / 5)  /* then, before anything is measured */
 
 struct load {
     const struct bench_order *order;
@@ -34,6 +35,7 @@ struct load {
     struct bench_samples latencies;
     bool draining;
     unsigned live;      /* connections open or opening */
+    unsigned opening;   /* those of them that are not yet upgraded */
     unsigned in_flight; /* messages on their way, all connections */
     uint64_t opened, failed;
     uint64_t sent, received, received_bytes;
@@ -112,6 +114,7 @@ static int take_head(struct load *l, struct bench_peer *p)
     }
     buf_drop(&p->in, head.len);
     p->upgraded = true;
+    l->opening--;
     l->opened++;
     return send_first(l, p);
 }
@@ -204,6 +207,7 @@ static int open_connection(struct load *l)
         return -ENOMEM;
     }
     l->live++;
+    l->opening++;
     return 0;
 }
 
@@ -214,17 +218,18 @@ static void end_connection(struct load *l, struct bench_peer *p)
     }
     l->in_flight -= p->in_flight;
     l->live--;
+    l->opening -= p->upgraded ? 0 : 1;
     bench_peer_free(p);
 }
 
-/* Another connection is due: up to `conns` at once, IDLE no more than OPENING_MAX of
- * them before their upgrade. */
+/* Another connection is due: up to `conns` at once, but for CONNECT no more than
+ * OPENING_MAX of them before their upgrade. */
 static bool wants_connection(const struct load *l)
 {
     if (l->draining || l->live >= l->order->conns || l->failed > FAILED_MAX) {
         return false;
     }
-    return l->order->mode != BENCH_IDLE || l->live - l->opened < OPENING_MAX;
+    return l->order->mode == BENCH_CONNECT || l->opening < OPENING_MAX;
 }
 
 static int turn(struct load *l)
@@ -251,28 +256,47 @@ static int turn(struct load *l)
 
 static bool settled(const struct load *l)
 {
-    const struct bench_order *o = l->order;
-
-    if (o->mode == BENCH_IDLE) {
-        return l->opened + l->failed >= o->conns;
-    }
-    return l->in_flight == 0 && (o->mode != BENCH_CONNECT || l->live == 0);
+    return l->in_flight == 0 && (l->order->mode != BENCH_CONNECT || l->live == 0);
 }
 
-static void print_result(struct load *l, int64_t took_ns, uint64_t in_time,
-                         uint64_t opened_in_time)
+/* What happened between two moments, or since the start. */
+struct span {
+    int64_t ns;
+    uint64_t opened, received;
+};
+
+static struct span look(const struct load *l)
+{
+    return (struct span){ clock_monotonic_ns(), l->opened, l->received };
+}
+
+static struct span between(struct span from, struct span to)
+{
+    return (struct span){ to.ns - from.ns, to.opened - from.opened,
+                          to.received - from.received };
+}
+
+static void say(const char *word)
+{
+    puts(word);
+    fflush(stdout);
+}
+
+static void print_result(struct load *l, struct span in_time)
 {
     const struct bench_order *o = l->order;
-    double secs = (double)took_ns / (double)CLOCK_NS_PER_S;
-    double rate = (double)in_time / secs;
+    double secs = (double)in_time.ns / (double)CLOCK_NS_PER_S;
+    double rate = (double)in_time.received / secs;
 
     bench_samples_sort(&l->latencies);
     printf("{\"mode\":\"%s\",\"conns\":%u,\"size\":%zu,\"secs\":%.3f,", o->mode_name,
            o->conns, o->size, secs);
     printf("\"opened\":%llu,\"failed\":%llu,", (unsigned long long)l->opened,
            (unsigned long long)l->failed);
+    printf("\"opened_in_time\":%llu,\"received_in_time\":%llu,",
+           (unsigned long long)in_time.opened, (unsigned long long)in_time.received);
     printf("\"msgs_s\":%.0f,\"MB_s\":%.1f,\"conn_s\":%.0f,", rate,
-           rate * (double)o->size / 1e6, (double)opened_in_time / secs);
+           rate * (double)o->size / 1e6, (double)in_time.opened / secs);
     printf("\"p50_us\":%.1f,\"p99_us\":%.1f,",
            bench_samples_percentile(&l->latencies, 50),
            bench_samples_percentile(&l->latencies, 99));
@@ -281,20 +305,48 @@ static void print_result(struct load *l, int64_t took_ns, uint64_t in_time,
     fflush(stdout);
 }
 
-static int run_idle(struct load *l)
+static int go_on(struct load *l, int64_t for_ns)
 {
-    int64_t start = clock_monotonic_ns();
-    int64_t hold_ns = (int64_t)(l->order->secs * (double)CLOCK_NS_PER_S);
-    int64_t opened_at;
+    int64_t end = clock_monotonic_ns() + for_ns;
     int r = 0;
 
-    while (r == 0 && !settled(l) && clock_monotonic_ns() < start + OPEN_NS) {
+    while (r == 0 && clock_monotonic_ns() < end && l->failed <= FAILED_MAX) {
         r = turn(l);
     }
-    opened_at = clock_monotonic_ns();
-    print_result(l, opened_at - start, 0, l->opened);
+    return r;
+}
+
+/* All connections, but for CONNECT, whose connections come and go. */
+static int open_all(struct load *l)
+{
+    const struct bench_order *o = l->order;
+    int64_t end = clock_monotonic_ns() + OPEN_NS;
+    int r = 0;
+
+    while (r == 0 && o->mode != BENCH_CONNECT && l->opened + l->failed < o->conns &&
+           clock_monotonic_ns() < end) {
+        r = turn(l);
+    }
+    return r;
+}
+
+static int run_idle(struct load *l)
+{
+    struct span start = look(l);
+    int r = open_all(l);
+
+    print_result(l, between(start, look(l)));
     l->draining = true; /* those that end are not replaced */
-    while (r == 0 && clock_monotonic_ns() < opened_at + hold_ns) {
+    return r < 0 ? r : go_on(l, (int64_t)(l->order->secs * (double)CLOCK_NS_PER_S));
+}
+
+static int drain(struct load *l)
+{
+    int64_t end = clock_monotonic_ns() + DRAIN_NS;
+    int r = 0;
+
+    l->draining = true;
+    while (r == 0 && !settled(l) && clock_monotonic_ns() < end) {
         r = turn(l);
     }
     return r;
@@ -302,24 +354,22 @@ static int run_idle(struct load *l)
 
 static int run_timed(struct load *l)
 {
-    int64_t start = clock_monotonic_ns();
-    int64_t end = start + (int64_t)(l->order->secs * (double)CLOCK_NS_PER_S);
-    int64_t took_ns;
-    uint64_t in_time, opened_in_time;
-    int r = 0;
+    struct span start, in_time;
+    int r = open_all(l);
 
-    while (r == 0 && clock_monotonic_ns() < end && l->failed <= FAILED_MAX) {
-        r = turn(l);
+    r = r < 0 ? r : go_on(l, WARM_NS);
+    if (r < 0) {
+        return r;
     }
-    took_ns = clock_monotonic_ns() - start;
-    in_time = l->received;
-    opened_in_time = l->opened;
-    l->draining = true;
-    while (r == 0 && !settled(l) && clock_monotonic_ns() < end + DRAIN_NS) {
-        r = turn(l);
-    }
+    bench_samples_clear(&l->latencies);
+    say(BENCH_SAYS_BEGIN);
+    start = look(l);
+    r = go_on(l, (int64_t)(l->order->secs * (double)CLOCK_NS_PER_S));
+    in_time = between(start, look(l));
+    say(BENCH_SAYS_END);
+    r = r < 0 ? r : drain(l);
     if (r == 0) {
-        print_result(l, took_ns, in_time, opened_in_time);
+        print_result(l, in_time);
     }
     return r;
 }

@@ -27,20 +27,28 @@ struct bench_order {
     bool json;   /* messages are {"n":1,"pad":"xx..."} where that fits */
 };
 
+/* The lines printed when what is measured begins and when it ends, so that another
+ * program can look at a proxy's processor time at these moments. */
+#define BENCH_SAYS_BEGIN "measuring"
+#define BENCH_SAYS_END   "measured"
+
 /*
- * Run one load and print its result as one JSON line:
+ * Run one load. But for CONNECT all connections are opened first (60 s at most); then the
+ * load runs for 0.2 s unmeasured, then for `secs` between the two lines above. Prints, but
+ * for IDLE, those lines, and at last its result as one JSON line:
  *
- *   mode, conns, size, secs    what was run, and how long it took
+ *   mode, conns, size, secs    what was run, and how long the measured part took
  *   opened, failed             upgrades that came through; connections that ended early
- *   msgs_s, MB_s, conn_s       rates over `secs`; MB is 10^6 bytes of payload
- *   p50_us, p99_us             latencies (PINGPONG, CONNECT), else 0
- *   sent, received             messages in all, those of the drain after `secs`
- * included
+ *   opened_in_time, received_in_time   upgrades and messages of the measured part
+ *   msgs_s, MB_s, conn_s       their rates; MB is 10^6 bytes of payload
+ *   p50_us, p99_us             its latencies (PINGPONG, CONNECT), else 0
+ *   sent, received             messages from the first to the last, warm-up and drain
+ *                              included
  *
  * But for STREAM, no connection ends with a message on its way: after `secs` nothing
  * new is sent and echoes are awaited, 2 s at most. So `sent` and `received` are what a
- * proxy between has passed. IDLE prints when all connections are open. A negative errno
- * when the load could not be run.
+ * proxy between has passed. IDLE prints when all connections are open, and holds them for
+ * `secs`. A negative errno when the load could not be run.
  */
 int bench_load(const struct bench_order *order);
 

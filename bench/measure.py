@@ -66,11 +66,31 @@ def takes(load, name):
     return load.conns < 4000 or name not in ("mitmproxy", "nginx tcpdump")
 
 
+# What of its run wsbench does not measure, seconds: it warms up.
 WARM_SECONDS = 0.2
 
 
 class LoadFailed(Exception):
     pass
+
+
+def run_wsbench(argv, pid=None):
+    """The result of a load, with cpu_us, what the process `pid` and its family used of
+    processor time while it was measured."""
+    at = {}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as run:  # fmt: skip
+        for line in run.stdout:
+            if line.startswith("{"):
+                result = json.loads(line)
+            elif pid:
+                at[line.strip()] = process.cpu_us(pid)
+        error = run.stderr.read().strip()
+    if run.returncode != 0:
+        raise LoadFailed(error)
+    if pid:
+        result["cpu_us"] = at["measured"] - at["measuring"]
+    return result
 
 
 class Bench:
@@ -92,12 +112,8 @@ class Bench:
         return [self.wsbench, "load", str(port), load.mode, str(conns),
                 str(load.size), str(seconds), *words]  # fmt: skip
 
-    def _load(self, port, load, seconds):
-        argv = self._argv(port, load, load.conns, seconds)
-        run = subprocess.run(argv, capture_output=True, text=True)
-        if run.returncode != 0:
-            raise LoadFailed(run.stderr.strip())
-        return json.loads(run.stdout)
+    def _load(self, port, load, seconds, pid=None):
+        return run_wsbench(self._argv(port, load, load.conns, seconds), pid)
 
     def run(self, name, load):
         """Start the proxy, put the load on it, stop it, look at its tape: one result."""
@@ -105,14 +121,14 @@ class Bench:
         self.reserve.hold(int(load.tape * seconds * 1e6))
         if load.mode == "idle":
             return self._run_idle(name, load)
-        result, loads, proxy = self._run_timed(name, load)
+        result, proxy = self._run_timed(name, load)
         if name in ("wstape", "wstape rules"):
-            result["tape"] = _check_tape(self.proxies.tape, load, loads)
+            result["tape"] = _check_tape(self.proxies.tape, load, result)
             result["lost"] = result["tape"]["lost"]
         elif name == "nginx tcpdump":
             result["lost"] = proxy.lost_share()
         elif name == "mitmproxy":
-            result["lost"] = _lost_flows(self.proxies.tape, loads)
+            result["lost"] = _lost_flows(self.proxies.tape, result)
         self.proxies.tape.unlink(missing_ok=True)
         return result
 
@@ -127,16 +143,13 @@ class Bench:
     def _run_timed(self, name, load):
         with self.proxies.start(name, load.tls) as proxy:
             self.reserve.release()
-            warm = self._load(proxy.port, load, WARM_SECONDS)
-            before = process.cpu_us(proxy.pid) if proxy.pid else 0
-            result = self._load(proxy.port, load, self._seconds(load))
+            result = self._load(proxy.port, load, self._seconds(load), proxy.pid)
             if proxy.pid:
-                result["cpu_us"] = process.cpu_us(proxy.pid) - before
                 result["peak_rss"] = process.peak_rss_bytes(proxy.pid)
                 units = _units(load, result)
                 if units > 0:  # else nothing came back in time: no figure
                     result["cpu_per"] = result["cpu_us"] / units
-        return result, [warm, result], proxy
+        return result, proxy
 
     def _run_idle(self, name, load):
         with self.proxies.start(name) as proxy:
@@ -159,18 +172,17 @@ class Bench:
 
 def _units(load, result):
     count = {
-        "message": result["received"],
-        "MB": result["received"] * load.size / 1e6,
-        "connection": result["opened"],
+        "message": result["received_in_time"],
+        "MB": result["received_in_time"] * load.size / 1e6,
+        "connection": result["opened_in_time"],
     }[load.unit]
     return count
 
 
-def _check_tape(path, load, results):
+def _check_tape(path, load, result):
     """What should be on the tape and what is. A stream's client leaves in the middle, so
     that more may have passed than it counted."""
-    sent = sum(r["sent"] for r in results)
-    received = sum(r["received"] for r in results)
+    sent, received = result["sent"], result["received"]
     on_tape = tape.count_frames(path)
     client, server = on_tape["client"], on_tape["server"]
     if load.mode == "stream":
@@ -191,11 +203,11 @@ def _check_tape(path, load, results):
     }
 
 
-def _lost_flows(path, results):
+def _lost_flows(path, result):
     """The share of the messages that mitmproxy's file lacks."""
     from mitmproxy import io
 
-    passed = sum(r["sent"] + r["received"] for r in results)
+    passed = result["sent"] + result["received"]
     with open(path, "rb") as f:
         on_file = sum(len(flow.websocket.messages) for flow in io.FlowReader(f).stream()
                       if flow.websocket is not None)  # fmt: skip

@@ -41,6 +41,11 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void bench_samples_clear(struct bench_samples *s)
+{
+    s->count = 0;
+}
+
 void bench_samples_sort(struct bench_samples *s)
 {
     qsort(s->at, s->count, sizeof *s->at, compare);

@@ -22,6 +22,9 @@ void bench_samples_deinit(struct bench_samples *s);
 
 void bench_samples_put(struct bench_samples *s, int64_t ns);
 
+/* Forget what was put. */
+void bench_samples_clear(struct bench_samples *s);
+
 /* Once, before bench_samples_percentile. */
 void bench_samples_sort(struct bench_samples *s);
 
