@@ -245,8 +245,6 @@ int replay_player_ended(struct replay_player *p, enum capture_end kind, bool by_
     case PLAYER_ANSWERING:
         if (kind == CAPTURE_END_RESET) {
             replay_player_move(p, PLAYER_DONE);
-        } else {
-            replay_player_ask_ended(p);
         }
         break;
     case PLAYER_FRAMES:

@@ -24,55 +24,6 @@ static struct player_asked *latest(const struct replay_player *p)
 
 /* ---- requests ---- */
 
-static int tell_request(struct replay_player *p, const struct player_asked *a,
-                        enum replay_event_kind kind)
-{
-    struct replay_event e = {
-        .kind = kind, .from = CLIENT, .is_http = !a->asks, .message = a->number
-    };
-    struct buf text = { 0 };
-    int r = buf_put(&text, a->method);
-
-    r = r == 0 ? buf_put_byte(&text, ' ') : r;
-    r = r == 0 ? buf_put(&text, a->target) : r;
-    if (r == 0) {
-        e.target = buf_bytes(&text);
-        e.text = kind == REPLAY_EVENT_CHOSEN ? a->target : e.target;
-        replay_player_tell(p, &e);
-    }
-    buf_deinit(&text);
-    return r;
-}
-
-/* Who answers it is settled when it comes. */
-static int choose(struct replay_player *p, struct player_asked *a)
-{
-    struct replay_stage *s = p->stage;
-    enum replay_event_kind kind = REPLAY_EVENT_CHOSEN;
-
-    a->at = a->said = a->asked_end = REPLAY_NONE;
-    a->verdict =
-        replay_choice_next(s->choice, a->method, a->target, a->asks, &a->chosen);
-    if (a->verdict == 0) {
-        const struct replay_connection *c = a->chosen.connection;
-        uint32_t request = c->exchanges[a->chosen.exchange].request;
-
-        p->recorded = c->number;
-        a->said = request;
-        a->at = replay_player_answer_first(a);
-        replay_pace_init(&a->pace, s->options.pace, c->steps[request].time_ns,
-                         p->now_ns);
-        replay_player_answer_gate(a);
-    } else {
-        kind = a->verdict == REPLAY_CHOICE_UNKNOWN ? REPLAY_EVENT_UNKNOWN
-                                                   : REPLAY_EVENT_EXHAUSTED;
-        a->last = a->last || a->asks; /* as servers do that refuse an upgrade */
-    }
-    return kind == REPLAY_EVENT_CHOSEN && !s->listener.verbose
-               ? 0
-               : tell_request(p, a, kind);
-}
-
 static bool wants_the_end(struct bytes head, const struct wire_head *h)
 {
     return wire_head_has_token(head, h, "Connection", "close") ||
@@ -106,7 +57,7 @@ static int take_head(struct replay_player *p)
     p->asked_count++;
     p->tail = PLAYER_GOES_ON;
     p->tail_end = 0;
-    return choose(p, a);
+    return replay_player_choose(p, a);
 }
 
 static void take_end(struct replay_player *p, struct player_asked *a)
@@ -183,6 +134,19 @@ static bool reads_on(const struct replay_player *p)
            p->tail != PLAYER_HANGS;
 }
 
+/* The client has ended within a request: it gets no answer. */
+static void drop_cut_off(struct replay_player *p)
+{
+    struct player_asked *a = latest(p);
+
+    if (a != NULL && !a->whole) {
+        p->asked_count--;
+        replay_player_asked_free(a);
+    }
+}
+
+/* What was held back when the client ended is all there is: how much of a request came
+ * is known only when it is read. */
 static int read_held(struct replay_player *p)
 {
     struct wire_http_event e = { 0 };
@@ -195,6 +159,9 @@ static int read_held(struct replay_player *p)
             at += used;
             r = take_event(p, &e);
         }
+    }
+    if (r == 0 && e.kind == WIRE_HTTP_MORE && p->client_ended) {
+        drop_cut_off(p);
     }
     buf_drop(&p->held, at);
     if (p->held.len == 0 && p->held.cap > WIRE_HTTP_HEAD_MAX) {
@@ -448,15 +415,4 @@ int replay_player_ask(struct replay_player *p, struct bytes in)
         end_when_due(p);
     }
     return 0;
-}
-
-void replay_player_ask_ended(struct replay_player *p)
-{
-    struct player_asked *a = latest(p);
-
-    /* A request that is cut off gets no answer. */
-    if (a != NULL && !a->whole) {
-        p->asked_count--;
-        replay_player_asked_free(a);
-    }
 }

@@ -2,7 +2,8 @@
  * replay/player_state - what the parts of replay/player share; nobody else includes it.
  *
  * player.c: inputs, the lifecycle, events. player_http.c: requests, and when their
- * answers go; player_answer.c: what goes; player_handshake.c: the 101.
+ * answers go; player_choose.c: who answers; player_answer.c: what goes;
+ * player_handshake.c: the 101.
  * player_frames.c: the walk along a connection's steps; player_control.c: live closes,
  * pings and ends; player_match.c: live messages against the tape's.
  */
@@ -14,6 +15,7 @@
 #include "replay/pace.h"
 #include "replay/player.h"
 #include "replay/speak.h"
+#include "wire/handshake.h"
 
 enum player_state {
     PLAYER_ANSWERING, /* HTTP */
@@ -26,7 +28,8 @@ enum player_state {
 
 enum { PLAYER_CLOSE_MAX = 125 }; /* RFC 6455, 5.5 */
 enum { PLAYER_ASKED_MAX = 64 };  /* requests read ahead; the bytes of others wait */
-enum { PLAYER_PINGS_MAX = 16 };  /* recorded pings remembered, for their pongs */
+enum { PLAYER_UNSOUND = REPLAY_CHOICE_EXHAUSTED + 1 }; /* a handshake to be refused */
+enum { PLAYER_PINGS_MAX = 16 }; /* recorded pings remembered, for their pongs */
 
 /* A request that is not answered in full yet. */
 struct player_asked {
@@ -34,7 +37,8 @@ struct player_asked {
     struct buf head;
     struct bytes method, target; /* in `head` */
     uint64_t number;             /* on this connection, from 1 */
-    int verdict;                 /* 0, or why `chosen` is nothing */
+    int verdict; /* 0, or why `chosen` is nothing: enum of replay/choice, or UNSOUND */
+    enum wire_handshake_flaw flaw; /* of UNSOUND */
     struct replay_chosen chosen;
     struct replay_pace pace;
     uint32_t at;        /* the answer's next step, NONE: past its last */
@@ -135,13 +139,16 @@ void replay_player_note(struct replay_player *p, const char *text);
 
 /* ---- player_http.c ---- */
 
-/* Read `in`, and answer as far as it is time. -ENOMEM. */
+/* Read `in`, and answer as far as it is time; once the client has ended, what it left
+ * unfinished is dropped. -ENOMEM. */
 int replay_player_ask(struct replay_player *p, struct bytes in);
 
-/* The client will say no more. */
-void replay_player_ask_ended(struct replay_player *p);
-
 void replay_player_asked_free(struct player_asked *a);
+
+/* ---- player_choose.c ---- */
+
+/* Who answers the request is settled when its head comes; tells of it. -ENOMEM. */
+int replay_player_choose(struct replay_player *p, struct player_asked *a);
 
 /* ---- player_answer.c ---- */
 
@@ -155,13 +162,22 @@ void replay_player_answer_gate(struct player_asked *a);
 /* Append step a->at of the answer. -ENOMEM. */
 int replay_player_answer_step(struct replay_player *p, struct player_asked *a);
 
-/* Append an answer of our own: the tape has none. -ENOMEM. */
+/* Append, in words, what is wrong with a handshake that is UNSOUND. -ENOMEM. */
+int replay_player_answer_flaw(const struct player_asked *a, struct buf *out);
+
+/* The status of an answer of our own. */
+unsigned replay_player_answer_status(const struct player_asked *a);
+
+/* Append an answer of our own: the tape has none that fits. -ENOMEM. */
 int replay_player_answer_none(struct replay_player *p, const struct player_asked *a);
 
 /* Whether the client is to read until the end behind it. */
 bool replay_player_answer_closes(const struct player_asked *a);
 
 /* ---- player_handshake.c ---- */
+
+/* What the live handshake lacks that the tape's, which got a 101, did not. */
+enum wire_handshake_flaw replay_player_shake_flaw(const struct player_asked *a);
 
 /* Append the 101 at step a->at, made to fit the live request; sets what was agreed.
  * -ENOMEM. */

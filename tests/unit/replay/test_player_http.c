@@ -393,6 +393,81 @@ static void answers_a_client_that_has_ended(void **state)
     rig_expect(r, "! over 1 of 0\n");
 }
 
+#define POST_C       "POST /c HTTP/1.1\r\nContent-Length: 4\r\n" HOST
+#define OVER_C(over) "HTTP/1.1 201 Made\nContent-Length: 2\n\n" over "cc"
+
+/* A refused handshake, then a request with a body. */
+static void tape_refusal(struct rig *r)
+{
+    struct script_tape *t = &r->tape;
+
+    put_open(t, 1);
+    put_request(t, 1, ASK "\r\n");
+    put_response(t, 1, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n");
+    put_body(t, 1, SERVER, "no", 0);
+    put_request(t, 2, POST_C);
+    put_body(t, 2, CLIENT, "1234", 0);
+    put_response(t, 2, "HTTP/1.1 201 Made\r\nContent-Length: 2\r\n\r\n");
+    put_body(t, 2, SERVER, "cc", 0);
+    put_summary(t);
+    r->options.pace = 1;
+    rig_start(r);
+}
+
+/* What waited for the handshake's answer is read when the client has long ended: half
+ * of a request is not waited for. */
+static void ends_behind_half_of_a_request_that_waited(void **state)
+{
+    struct rig *r = *state;
+
+    tape_refusal(r);
+    rig_text(r, ASK "\r\n" POST_C "12");
+    rig_over(r, CAPTURE_END_FIN);
+    rig_pass(r, 100 * MS);
+    rig_expect(r, "HTTP/1.1 403 Forbidden\nContent-Length: 2\n\n! over 2 of 1\nno"
+                  "end fin\n");
+    rig_connect(r);
+    rig_text(r, ASK "\r\n" POST_C "1234");
+    rig_over(r, CAPTURE_END_FIN);
+    rig_pass(r, 100 * MS);
+    rig_expect(r, "HTTP/1.1 403 Forbidden\nContent-Length: 2\n\nno" OVER_C(
+                      "! over 2 of 2\n") "end fin\n");
+}
+
+/* The last request that is read ahead is so up to its body only; the body came before
+ * the client's end, and so did half of one more. */
+static void answers_the_last_that_is_read_ahead(void **state)
+{
+    struct rig *r = *state;
+    struct script_tape *t = &r->tape;
+    struct buf in = { 0 }, due = { 0 };
+
+    put_open(t, 1);
+    put_request(t, 1, GET_A);
+    put_response(t, 1, OK_A);
+    put_body(t, 1, SERVER, "aa", 0);
+    put_request(t, 2, POST_C);
+    put_body(t, 2, CLIENT, "1234", 0);
+    put_response(t, 2, "HTTP/1.1 201 Made\r\nContent-Length: 2\r\n\r\n");
+    put_body(t, 2, SERVER, "cc", 0);
+    put_summary(t);
+    r->options.pace = 1;
+    rig_start(r);
+    for (int i = 0; i < 63; i++) {
+        assert_int_equal(buf_put_text(&in, GET_A), 0);
+        assert_int_equal(buf_put_text(&due, SAID_A), 0);
+    }
+    assert_int_equal(buf_put_text(&in, POST_C "1234" POST_C "12"), 0);
+    assert_int_equal(buf_put_text(&due, OVER_C("! over 65 of 64\n") "end fin\n"), 0);
+    assert_int_equal(buf_put_byte(&due, 0), 0);
+    rig_in(r, buf_bytes(&in));
+    rig_over(r, CAPTURE_END_FIN);
+    rig_pass(r, 1000 * MS);
+    rig_expect(r, (const char *)due.at);
+    buf_deinit(&in);
+    buf_deinit(&due);
+}
+
 /* ---- special answers ---- */
 
 static void answers_head(void **state)
@@ -624,6 +699,8 @@ int main(void)
         EACH(ends_where_there_was_no_answer),
         EACH(ends_when_idle),
         ONCE(answers_a_client_that_has_ended),
+        EACH(ends_behind_half_of_a_request_that_waited),
+        ONCE(answers_the_last_that_is_read_ahead),
         EACH(answers_head),
         EACH(says_what_is_no_http),
         EACH(tells_what_a_limit_cut),
