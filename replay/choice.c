@@ -269,8 +269,17 @@ int replay_choice_next(struct replay_choice *c, struct bytes method,
         .connection = &c->script->connections[item->connection],
         .connection_index = item->connection,
         .exchange = item->exchange,
+        .item = index,
     };
     return 0;
+}
+
+void replay_choice_undo(struct replay_choice *c, const struct replay_chosen *chosen)
+{
+    struct item *item = &c->items[chosen->item];
+
+    item->plays--;
+    c->groups[BY_TARGET].at[item->group].played--;
 }
 
 /* ---- telling ---- */

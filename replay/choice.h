@@ -28,6 +28,7 @@ struct replay_chosen {
     const struct replay_connection *connection;
     uint32_t connection_index;
     uint32_t exchange; /* index */
+    uint32_t item;     /* of replay_choice */
 };
 
 enum {
@@ -38,6 +39,9 @@ enum {
 /* The next one; counts it as played. 0 and `*out`, or an enum of the above. */
 int replay_choice_next(struct replay_choice *c, struct bytes method,
                        struct bytes target, bool asks, struct replay_chosen *out);
+
+/* The latest one was not played after all: it is the next one again. */
+void replay_choice_undo(struct replay_choice *c, const struct replay_chosen *chosen);
 
 /* Append what is there as a JSON array: [{"method":"GET","target":"/health","count":2,
  * "websocket":false}], 100 entries at most. -ENOMEM. */

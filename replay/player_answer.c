@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+enum { VALUE_MAX = 40 }; /* bytes of a field that are told */
+
 static const struct replay_exchange *exchange_of(const struct player_asked *a)
 {
     return &a->chosen.connection->exchanges[a->chosen.exchange];
@@ -220,6 +222,41 @@ bool replay_player_answer_closes(const struct player_asked *a)
 
 /* ---- answers of our own ---- */
 
+/* The live value, short. */
+static int put_value(const struct player_asked *a, const char *name, struct buf *out)
+{
+    struct bytes head = buf_bytes(&a->head);
+    struct wire_field f;
+    struct wire_head h;
+
+    if (wire_head_parse(head, true, &h) < 0 || !wire_head_find(head, &h, name, &f)) {
+        return 0;
+    }
+    return buf_put_format(out, "%s is '%.*s', not ", name,
+                          (int)(f.value.len < VALUE_MAX ? f.value.len : VALUE_MAX),
+                          (const char *)f.value.at);
+}
+
+int replay_player_answer_flaw(const struct player_asked *a, struct buf *out)
+{
+    static const char *const words[] = {
+        [WIRE_HANDSHAKE_SOUND] = "",
+        [WIRE_HANDSHAKE_NO_KEY] = "no Sec-WebSocket-Key in the handshake",
+        [WIRE_HANDSHAKE_BAD_KEY] = "16 bytes in base64",
+        [WIRE_HANDSHAKE_TWO_KEYS] = "more than one Sec-WebSocket-Key in the handshake",
+        [WIRE_HANDSHAKE_NO_VERSION] = "no Sec-WebSocket-Version in the handshake",
+        [WIRE_HANDSHAKE_OTHER_VERSION] = "13",
+    };
+    int r = 0;
+
+    if (a->flaw == WIRE_HANDSHAKE_BAD_KEY) {
+        r = put_value(a, "Sec-WebSocket-Key", out);
+    } else if (a->flaw == WIRE_HANDSHAKE_OTHER_VERSION) {
+        r = put_value(a, "Sec-WebSocket-Version", out);
+    }
+    return r == 0 ? buf_put_text(out, words[a->flaw]) : r;
+}
+
 static int put_error(const struct player_asked *a, struct buf *out)
 {
     struct buf text = { 0 };
@@ -231,13 +268,24 @@ static int put_error(const struct player_asked *a, struct buf *out)
     r = r == 0 ? buf_put(&text, a->method) : r;
     r = r == 0 ? buf_put_byte(&text, ' ') : r;
     r = r == 0 ? buf_put(&text, a->target) : r;
-    r = r == 0 ? buf_put_text(&text, a->verdict == REPLAY_CHOICE_EXHAUSTED
-                                         ? " that the tape has were given"
-                                         : " is not on the tape")
-               : r;
+    if (r == 0 && a->verdict == PLAYER_UNSOUND) {
+        r = buf_put_text(&text, ": ");
+        r = r == 0 ? replay_player_answer_flaw(a, &text) : r;
+    } else if (r == 0) {
+        r = buf_put_text(&text, a->verdict == REPLAY_CHOICE_EXHAUSTED
+                                    ? " that the tape has were given"
+                                    : " is not on the tape");
+    }
     r = r == 0 ? text_put_json(out, buf_bytes(&text)) : r;
     buf_deinit(&text);
     return r;
+}
+
+static int put_on_tape(const struct replay_player *p, struct buf *out)
+{
+    int r = buf_put_text(out, ",\"on_tape\":");
+
+    return r == 0 ? replay_choice_put(p->stage->choice, out) : r;
 }
 
 static int put_json(const struct replay_player *p, const struct player_asked *a,
@@ -250,9 +298,34 @@ static int put_json(const struct replay_player *p, const struct player_asked *a,
     r = r == 0 ? text_put_json(out, a->method) : r;
     r = r == 0 ? buf_put_text(out, ",\"target\":") : r;
     r = r == 0 ? text_put_json(out, a->target) : r;
-    r = r == 0 ? buf_put_text(out, ",\"on_tape\":") : r;
-    r = r == 0 ? replay_choice_put(p->stage->choice, out) : r;
+    if (r == 0 && a->verdict != PLAYER_UNSOUND) {
+        r = put_on_tape(p, out);
+    }
     return r == 0 ? buf_put_text(out, "}\n") : r;
+}
+
+unsigned replay_player_answer_status(const struct player_asked *a)
+{
+    if (a->verdict == PLAYER_UNSOUND) {
+        return a->flaw == WIRE_HANDSHAKE_OTHER_VERSION ? 426 : 400;
+    }
+    return a->verdict == REPLAY_CHOICE_UNKNOWN ? 404 : 503;
+}
+
+/* The status line, and what belongs to it: RFC 9110, 15.5.22; RFC 6455, 4.4. */
+static const char *start_of(unsigned status)
+{
+    switch (status) {
+    case 400:
+        return "400 Bad Request\r\n";
+    case 404:
+        return "404 Not Found\r\n";
+    case 426:
+        return "426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+               "Sec-WebSocket-Version: 13\r\n";
+    default:
+        return "503 Service Unavailable\r\n";
+    }
 }
 
 int replay_player_answer_none(struct replay_player *p, const struct player_asked *a)
@@ -261,12 +334,10 @@ int replay_player_answer_none(struct replay_player *p, const struct player_asked
     int r = put_json(p, a, &body);
 
     r = r == 0 ? buf_put_format(out,
-                                "HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
+                                "HTTP/1.1 %sContent-Type: application/json\r\n"
                                 "Content-Length: %zu\r\n%s\r\n",
-                                a->verdict == REPLAY_CHOICE_UNKNOWN
-                                    ? "404 Not Found"
-                                    : "503 Service Unavailable",
-                                body.len, a->last ? "Connection: close\r\n" : "")
+                                start_of(replay_player_answer_status(a)), body.len,
+                                a->last ? "Connection: close\r\n" : "")
                : r;
     if (r == 0 && !bytes_equal(a->method, bytes_of("HEAD"))) {
         r = buf_put(out, buf_bytes(&body));

@@ -386,6 +386,22 @@ static int put_head(struct shaking *s)
     return r == 0 ? buf_put(s->out, bytes_from(head, from)) : r;
 }
 
+enum wire_handshake_flaw replay_player_shake_flaw(const struct player_asked *a)
+{
+    const struct replay_connection *c = a->chosen.connection;
+    const struct replay_exchange *x = &c->exchanges[a->chosen.exchange];
+    enum wire_handshake_flaw flaw;
+    struct sight live, then;
+
+    if (!x->agrees || !look(buf_bytes(&a->head), true, &live) ||
+        !look(c->steps[x->request].bytes, true, &then)) {
+        return WIRE_HANDSHAKE_SOUND;
+    }
+    flaw = wire_handshake_flaw(live.head, &live.h);
+    return flaw == wire_handshake_flaw(then.head, &then.h) ? WIRE_HANDSHAKE_SOUND
+                                                           : flaw;
+}
+
 int replay_player_shake(struct replay_player *p, const struct player_asked *a)
 {
     const struct replay_connection *c = a->chosen.connection;

@@ -3,9 +3,9 @@
  *
  * player.c: inputs, the lifecycle, events. player_http.c: requests, and when their
  * answers go; player_choose.c: who answers; player_answer.c: what goes;
- * player_handshake.c: the 101.
- * player_frames.c: the walk along a connection's steps; player_control.c: live closes,
- * pings and ends; player_match.c: live messages against the tape's.
+ * player_handshake.c: the 101. player_frames.c: the walk along a connection's steps;
+ * player_control.c: live closes, pings and ends; player_match.c: live messages against
+ * the tape's.
  */
 #ifndef WSTAPE_REPLAY_PLAYER_STATE_H
 #define WSTAPE_REPLAY_PLAYER_STATE_H

@@ -12,6 +12,54 @@ bool wire_handshake_asks(struct bytes request, const struct wire_head *h)
            upgrades(request, h);
 }
 
+static bool is_base64(uint8_t c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           c == '+' || c == '/';
+}
+
+/* 16 bytes: 22 characters and the padding. */
+static bool is_key(struct bytes value)
+{
+    if (value.len != 24 || value.at[22] != '=' || value.at[23] != '=') {
+        return false;
+    }
+    for (size_t i = 0; i < 22; i++) {
+        if (!is_base64(value.at[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum wire_handshake_flaw wire_handshake_flaw(struct bytes request,
+                                             const struct wire_head *h)
+{
+    size_t at = h->fields_at, keys = 0, versions = 0;
+    bool key = true, version = true;
+    struct wire_field f;
+
+    while (wire_head_next(request, &at, &f)) {
+        if (bytes_equal_nocase(f.name, bytes_of("Sec-WebSocket-Key"))) {
+            keys++;
+            key = key && is_key(f.value);
+        } else if (bytes_equal_nocase(f.name, bytes_of("Sec-WebSocket-Version"))) {
+            versions++;
+            version = version && bytes_equal(f.value, bytes_of("13"));
+        }
+    }
+    if (keys != 1) {
+        return keys == 0 ? WIRE_HANDSHAKE_NO_KEY : WIRE_HANDSHAKE_TWO_KEYS;
+    }
+    if (!key) {
+        return WIRE_HANDSHAKE_BAD_KEY;
+    }
+    if (versions == 0) {
+        return WIRE_HANDSHAKE_NO_VERSION;
+    }
+    return version ? WIRE_HANDSHAKE_SOUND : WIRE_HANDSHAKE_OTHER_VERSION;
+}
+
 bool wire_handshake_agrees(struct bytes response, const struct wire_head *h)
 {
     return h->status == 101 && upgrades(response, h);

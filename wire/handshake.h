@@ -14,6 +14,20 @@
 /* True for a GET that asks to upgrade to websocket. */
 bool wire_handshake_asks(struct bytes request, const struct wire_head *h);
 
+/* What makes a request that asks one that a server has to refuse (RFC 6455, 4.2.1):
+ * with 400, OTHER_VERSION with 426 and the version it knows (4.4). The first one found.
+ */
+enum wire_handshake_flaw {
+    WIRE_HANDSHAKE_SOUND,
+    WIRE_HANDSHAKE_NO_KEY,
+    WIRE_HANDSHAKE_BAD_KEY, /* not 16 bytes in base64 */
+    WIRE_HANDSHAKE_TWO_KEYS,
+    WIRE_HANDSHAKE_NO_VERSION,
+    WIRE_HANDSHAKE_OTHER_VERSION, /* than 13 */
+};
+enum wire_handshake_flaw wire_handshake_flaw(struct bytes request,
+                                             const struct wire_head *h);
+
 /* True for a 101 that upgrades to websocket. */
 bool wire_handshake_agrees(struct bytes response, const struct wire_head *h);
 

@@ -14,10 +14,11 @@
 
 #define MS INT64_C(1000000)
 
-/* The fields of a live handshake, without extensions; its key is "live". */
+/* The fields of a live handshake, without extensions; its key is "live...". */
+#define LIVE_KEY "bGl2ZSBsaXZlIGxpdmUhIQ=="
 #define ASK                                                                            \
     "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"     \
-    "Sec-WebSocket-Key: live\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: " LIVE_KEY "\r\nSec-WebSocket-Version: 13\r\n"
 
 struct rig {
     struct script_tape tape;

@@ -107,6 +107,35 @@ static void answers_in_the_order_of_the_tape(void **state)
     stop(&r);
 }
 
+/* What was taken back is the next one, whatever comes when all were played. */
+static void takes_a_turn_back(void **state)
+{
+    static const enum replay_when_exhausted all[] = { REPLAY_LOOP, REPLAY_LAST,
+                                                      REPLAY_REFUSE };
+    struct replay_choice_entry entry;
+    struct replay_chosen chosen;
+    struct rig r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        start(&r, "ws:/ws?a\nws:/ws?a", all[i]);
+        for (int turn = 0; turn < 5; turn++) {
+            const char *target = turn % 2 == 0 ? "/ws?a" : "/ws?b";
+
+            assert_int_equal(replay_choice_next(r.choice, bytes_of("GET"),
+                                                bytes_of(target), true, &chosen),
+                             0);
+            assert_int_equal(chosen.connection_index, 0);
+            replay_choice_undo(r.choice, &chosen);
+        }
+        replay_choice_entry(r.choice, 0, &entry);
+        assert_int_equal(entry.played, 0);
+        expect(&r, "ws:/ws?b", "0.0");
+        expect(&r, "ws:/ws?a", "1.0");
+        stop(&r);
+    }
+}
+
 static void keeps_the_last_one_or_refuses_when_exhausted(void **state)
 {
     struct rig r;
@@ -311,6 +340,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_in_the_order_of_the_tape),
+        cmocka_unit_test(takes_a_turn_back),
         cmocka_unit_test(keeps_the_last_one_or_refuses_when_exhausted),
         cmocka_unit_test(tells_methods_and_handshakes_apart),
         cmocka_unit_test(takes_the_target_as_a_whole_first_then_its_path),

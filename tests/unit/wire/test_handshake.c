@@ -49,6 +49,54 @@ static void tells_who_agrees(void **state)
                         "Connection: Upgrade\r\n\r\n"));
 }
 
+static enum wire_handshake_flaw flaw(const char *fields)
+{
+    struct wire_head h;
+    char text[512];
+
+    snprintf(text, sizeof(text), "GET /ws HTTP/1.1\r\n%s" BOTH, fields);
+    assert_int_equal(wire_head_parse(bytes_of(text), true, &h), 0);
+    return wire_handshake_flaw(bytes_of(text), &h);
+}
+
+#define KEY     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define VERSION "Sec-WebSocket-Version: 13\r\n"
+
+static void tells_what_a_server_refuses(void **state)
+{
+    static const char *const bad_keys[] = { "",
+                                            "x",
+                                            "dGhlIHNhbXBsZSBub25jZQ=",
+                                            "dGhlIHNhbXBsZSBub25jZQ===",
+                                            "dGhlIHNhbXBsZSBub25jZQAA",
+                                            "dGhlIHNhbXBsZSBub25jZ===",
+                                            "dGhlIHNhbXBsZSBub25jZ-==",
+                                            "dGhlIHNhbXBsZSBub25jZ\xc3==",
+                                            "dGhlIHNhbXBsZS, ub25jZQ==" };
+
+    (void)state;
+    assert_int_equal(flaw(KEY VERSION), WIRE_HANDSHAKE_SOUND);
+    assert_int_equal(flaw("sec-websocket-version:13\r\n"
+                          "SEC-WEBSOCKET-KEY:  +/azAZ09+/azAZ09+/azAZ==  \r\n"),
+                     WIRE_HANDSHAKE_SOUND);
+    assert_int_equal(flaw(VERSION), WIRE_HANDSHAKE_NO_KEY);
+    assert_int_equal(flaw(""), WIRE_HANDSHAKE_NO_KEY);
+    assert_int_equal(flaw(KEY KEY VERSION), WIRE_HANDSHAKE_TWO_KEYS);
+    assert_int_equal(flaw(KEY), WIRE_HANDSHAKE_NO_VERSION);
+    for (size_t i = 0; i < sizeof(bad_keys) / sizeof(bad_keys[0]); i++) {
+        char text[128];
+
+        snprintf(text, sizeof(text), "Sec-WebSocket-Key: %s\r\n" VERSION, bad_keys[i]);
+        assert_int_equal(flaw(text), WIRE_HANDSHAKE_BAD_KEY);
+    }
+    assert_int_equal(flaw(KEY "Sec-WebSocket-Version: 8\r\n"),
+                     WIRE_HANDSHAKE_OTHER_VERSION);
+    assert_int_equal(flaw(KEY "Sec-WebSocket-Version: 13, 8\r\n"),
+                     WIRE_HANDSHAKE_OTHER_VERSION);
+    assert_int_equal(flaw(KEY VERSION "Sec-WebSocket-Version: 8\r\n"),
+                     WIRE_HANDSHAKE_OTHER_VERSION);
+}
+
 /* ---- lists ---- */
 
 static void lists(const char *value, const char *const *expected)
@@ -164,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_who_asks),
         cmocka_unit_test(tells_who_agrees),
+        cmocka_unit_test(tells_what_a_server_refuses),
         cmocka_unit_test(splits_lists),
         cmocka_unit_test(reads_permessage_deflate),
         cmocka_unit_test(passes_over_other_extensions),
