@@ -11,6 +11,7 @@ from websockets.legacy.client import connect
 
 from agent import TIMEOUT
 from product import DONE, Product, chat, session
+from rig import raw
 from tapes import get, recorded
 
 ECHO = {"type": "agent_started", "run_id": "r-1"}
@@ -181,6 +182,37 @@ def test_an_unknown_socket(tape, replay):
         talk(w.url("/ws/other"), nothing)
     line = w.tells("/ws/other")
     assert line == "connection 1: GET /ws/other is not on the tape: answered with 404"
+
+
+KEY, VERSION = b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Version: "
+SOUND_KEY = KEY + b"dGhlIHNhbXBsZSBub25jZQ=="
+
+
+@pytest.mark.parametrize("fields,status,why", [
+    ([VERSION + b"13"], 400, "no Sec-WebSocket-Key in the handshake"),
+    ([VERSION + b"13", KEY + b"hello"], 400,
+     "Sec-WebSocket-Key is 'hello', not 16 bytes in base64"),
+    ([SOUND_KEY], 400, "no Sec-WebSocket-Version in the handshake"),
+    ([SOUND_KEY, VERSION + b"8"], 426, "Sec-WebSocket-Version is '8', not 13")])
+def test_a_handshake_that_no_server_takes(fields, status, why, tape, replay):
+    """Refused, told, and the tape's session is still there for one that is sound."""
+    w = replay(tape, "--pace", "max", "--when-exhausted", "refuse", "--on-mismatch",
+               "fail")
+    end = raw.connect(w.port)
+    end.send(b"\r\n".join([b"GET /ws/test HTTP/1.1", b"Host: 127.0.0.1",
+                           b"Upgrade: websocket", b"Connection: Upgrade", *fields])
+             + b"\r\n\r\n")
+    assert end.read_end() == "fin"
+    head, _, body = bytes(end.got).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), head
+    assert (b"\r\nSec-WebSocket-Version: 13\r\n" in head) == (status == 426)
+    assert json.loads(body) == {"error": f"GET /ws/test: {why}", "method": "GET",
+                                "target": "/ws/test"}
+    line = f"connection 1: GET /ws/test: {why}: answered with {status}"
+    assert w.tells("Sec-WebSocket") == line
+    assert len(session(w.url("/ws/test"), ["hello"]).texts) == 7
+    w.stop(expect=1)
+    assert "1 mismatch:" in w.told() and "  " + line in w.told()
 
 
 @pytest.mark.parametrize("method,path", [("GET", "/nowhere"), ("POST", "/health"),
