@@ -40,4 +40,5 @@ void capture_block_clear(struct capture_block *b)
     buf_clear(&b->bytes);
     b->len = 0;
     b->records = 0;
+    b->again.len = 0;
 }

@@ -2,7 +2,6 @@
 
 #include "base/alloc.h"
 #include "captures/fields.h"
-#include "wire/mask.h"
 #include "wire/utf8.h"
 
 #include <assert.h>
@@ -19,14 +18,6 @@ enum {
 
 static_assert((1 + COMMON + CAPTURE_FIELDS_MAX) * NUMBER_MAX <= ROOM,
               "numbers go in without a look at the room that is left");
-static_assert((int)CAPTURE_HEAD_MAX <= (int)ROOM, "a head is copied as a whole");
-
-/* Payload as the caller has it. */
-struct payload {
-    const struct slice *backing; /* may be referenced instead of copied; NULL: copy */
-    const uint8_t *mask;         /* NULL: not masked */
-    uint64_t mask_at;
-};
 
 /*
  * A record in the making, behind the block's bytes. There is ROOM when it starts, and
@@ -225,9 +216,10 @@ static int insert(struct draft *d, struct slice slice)
     return 0;
 }
 
-static void put_payload(struct draft *d, struct bytes b, const struct payload *p)
+/* `backing` may be referenced instead of copied; NULL: copy. */
+static void put_payload(struct draft *d, struct bytes b, const struct slice *backing)
 {
-    bool inserts = p->mask == NULL && p->backing != NULL && b.len >= CAPTURE_INSERT_MIN;
+    bool inserts = backing != NULL && b.len >= CAPTURE_INSERT_MIN;
     msgpack_packer pack = packer(d);
 
     if (!make_room(d, inserts ? 0 : b.len)) {
@@ -235,31 +227,30 @@ static void put_payload(struct draft *d, struct bytes b, const struct payload *p
     }
     msgpack_pack_bin(&pack, b.len);
     if (inserts) {
-        assert(p->backing->len == b.len);
-        d->error = insert(d, *p->backing);
+        assert(backing->len == b.len);
+        d->error = insert(d, *backing);
         d->inserted = d->error == 0 ? b : (struct bytes){ 0 };
-    } else if (p->mask == NULL) {
+    } else {
         put_bytes(d, b);
-    } else if (b.len > 0) {
-        wire_mask(p->mask, p->mask_at, b.at, d->at, b.len);
-        d->at += b.len;
     }
 }
 
-static void put_crc(struct draft *d, uint32_t seed)
+/* A record's last element; CAPTURE_CRC_LEN bytes. */
+static inline void put_crc(uint8_t *at, uint32_t crc)
+{
+    at[0] = CRC_MARK;
+    at[1] = (uint8_t)(crc >> 24);
+    at[2] = (uint8_t)(crc >> 16);
+    at[3] = (uint8_t)(crc >> 8);
+    at[4] = (uint8_t)crc;
+}
+
+static uint32_t draft_crc(const struct draft *d, uint32_t seed)
 {
     const uint8_t *from = d->block->bytes.at + d->from;
     uint32_t crc = crc32c(seed, bytes_make(from, (size_t)(d->at - from)));
 
-    if (d->inserted.len > 0) {
-        crc = crc32c(crc, d->inserted);
-    }
-    d->at[0] = CRC_MARK;
-    d->at[1] = (uint8_t)(crc >> 24);
-    d->at[2] = (uint8_t)(crc >> 16);
-    d->at[3] = (uint8_t)(crc >> 8);
-    d->at[4] = (uint8_t)crc;
-    d->at += CAPTURE_CRC_LEN;
+    return d->inserted.len > 0 ? crc32c(crc, d->inserted) : crc;
 }
 
 static void draft_cancel(struct draft *d)
@@ -284,14 +275,15 @@ static long draft_finish(struct draft *d, uint32_t seed)
         draft_cancel(d);
         return d->error;
     }
-    put_crc(d, seed);
+    put_crc(d->at, draft_crc(d, seed));
+    d->at += CAPTURE_CRC_LEN;
     d->block->bytes.len = offset(d);
     d->block->len += len;
     return (long)len;
 }
 
 static void put_field(struct draft *d, const struct capture_record *r,
-                      const struct capture_field *f, const struct payload *p)
+                      const struct capture_field *f, const struct slice *backing)
 {
     const void *at = (const char *)r + f->offset;
     const uint8_t *flag = (const uint8_t *)r + f->flag;
@@ -332,14 +324,14 @@ static void put_field(struct draft *d, const struct capture_record *r,
         put_maybe(d, *(const struct bytes *)at);
         break;
     case CAPTURE_FIELD_PAYLOAD:
-        put_payload(d, *(const struct bytes *)at, p);
+        put_payload(d, *(const struct bytes *)at, backing);
         break;
     }
 }
 
 /* As draft_finish. */
 static long put_record(struct capture_block *b, const struct capture_record *r,
-                       const struct payload *p)
+                       const struct slice *backing)
 {
     const struct capture_fields *fields = capture_fields_of(r->type);
     struct draft d;
@@ -355,86 +347,31 @@ static long put_record(struct capture_block *b, const struct capture_record *r,
     put_uint(&d, r->connection);
     put_int(&d, r->time_ns);
     for (size_t i = 0; i < fields->count; i++) {
-        put_field(&d, r, &fields->at[i], p);
+        put_field(&d, r, &fields->at[i], backing);
     }
     return draft_finish(&d, b->id);
 }
 
-/* ---- a frame like the one before it ---- */
-
-static bool is_small_frame(const struct capture_record *r, const struct payload *p)
+/* A record of `len` bytes is complete. */
+static void count(struct capture_block *b, size_t len)
 {
-    return r->type == CAPTURE_FRAME && p->mask == NULL &&
-           r->u.frame.frame.masked == 0 &&
-           r->u.frame.frame.payload.len < CAPTURE_INSERT_MIN;
-}
-
-static bool is_like_last(const struct capture_block *b, const struct capture_record *r)
-{
-    const struct capture_record *last = &b->head.record;
-    const struct capture_frame *f = &r->u.frame.frame, *g = &last->u.frame.frame;
-
-    return b->head.len > 0 && r->connection == last->connection &&
-           r->time_ns == last->time_ns && r->u.frame.from == last->u.frame.from &&
-           f->first == g->first && f->form == g->form &&
-           f->payload_len == g->payload_len && f->faults == g->faults &&
-           f->payload.len == g->payload.len;
-}
-
-static long put_like_last(struct capture_block *b, struct bytes payload)
-{
-    struct draft d;
-
-    if (!draft_start(&d, b) || !make_room(&d, payload.len)) {
-        return d.error;
-    }
-    memcpy(d.at, b->head.bytes, CAPTURE_HEAD_MAX);
-    d.at += b->head.len;
-    put_bytes(&d, payload);
-    return draft_finish(&d, b->id);
-}
-
-/* `len` bytes of a record for `r` were just put. */
-static void remember(struct capture_block *b, const struct capture_record *r, long len)
-{
-    size_t payload_len = r->u.frame.frame.payload.len;
-    size_t head_len = (size_t)len - payload_len - CAPTURE_CRC_LEN;
-
-    b->head.len = 0;
-    if (head_len <= CAPTURE_HEAD_MAX) {
-        b->head.record = *r;
-        b->head.record.u.frame.frame.payload.at = NULL;
-        memcpy(b->head.bytes, b->bytes.at + b->bytes.len - len, head_len);
-        b->head.len = head_len;
-    }
-}
-
-static long put_frame(struct capture_block *b, const struct capture_record *r,
-                      const struct payload *p)
-{
-    long len;
-
-    if (is_like_last(b, r)) {
-        return put_like_last(b, r->u.frame.frame.payload);
-    }
-    len = put_record(b, r, p);
-    if (len > 0) {
-        remember(b, r, len);
-    }
-    return len;
-}
-
-static int encode(struct capture_block *b, const struct capture_record *r,
-                  const struct payload *p)
-{
-    long len = is_small_frame(r, p) ? put_frame(b, r, p) : put_record(b, r, p);
-
-    if (len < 0) {
-        return (int)len;
-    }
     b->records++;
-    capture_tally_add(&b->tally, b->bytes.at + b->bytes.len, (uint64_t)len);
-    return 0;
+    capture_tally_add(&b->tally, b->bytes.at + b->bytes.len, len);
+}
+
+/* `r` was just put, `from` on. */
+static void remember(struct capture_block *b, const struct capture_record *r,
+                     size_t from)
+{
+    const struct capture_frame *f = &r->u.frame.frame;
+
+    b->again.len = 0;
+    if (r->type == CAPTURE_FRAME && f->payload.len < CAPTURE_INSERT_MIN) {
+        b->again.at = from;
+        b->again.len = b->bytes.len - from - f->payload.len - CAPTURE_CRC_LEN;
+        b->again.payload_len = f->payload.len;
+        b->again.taken = false;
+    }
 }
 
 static int encode_checkpoint(struct capture_block *b, const struct capture_record *r)
@@ -447,11 +384,12 @@ static int encode_checkpoint(struct capture_block *b, const struct capture_recor
     filled.u.checkpoint.records = b->tally.records;
     filled.u.checkpoint.bytes = b->tally.bytes;
     filled.u.checkpoint.crc = b->tally.crc;
-    len = put_record(b, &filled, &(struct payload){ 0 });
+    len = put_record(b, &filled, NULL);
     if (len < 0) {
         return (int)len;
     }
     b->records++;
+    b->again.len = 0;
     capture_tally_restart(&b->tally, filled.u.checkpoint.number);
     return 0;
 }
@@ -459,17 +397,56 @@ static int encode_checkpoint(struct capture_block *b, const struct capture_recor
 int capture_encode(struct capture_block *b, const struct capture_record *r,
                    const struct slice *backing)
 {
+    size_t from = b->bytes.len;
+    long len;
+
     if (r->type == CAPTURE_CHECKPOINT) {
         return encode_checkpoint(b, r);
     }
-    return encode(b, r, &(struct payload){ .backing = backing });
+    len = put_record(b, r, backing);
+    if (len < 0) {
+        return (int)len;
+    }
+    count(b, (size_t)len);
+    remember(b, r, from);
+    return 0;
 }
 
-int capture_encode_masked(struct capture_block *b, const struct capture_record *r,
-                          const uint8_t mask[4], uint64_t at)
+static void take_head(struct capture_block *b)
 {
-    assert(r->type == CAPTURE_FRAME || r->type == CAPTURE_MORE);
-    return encode(b, r, &(struct payload){ .mask = mask, .mask_at = at });
+    struct capture_again *a = &b->again;
+
+    assert(a->len > 0 && a->len <= sizeof(a->head));
+    memcpy(a->head, b->bytes.at + a->at, a->len);
+    a->crc = crc32c(b->id, bytes_make(a->head, a->len));
+    a->taken = true;
+}
+
+int capture_encode_again(struct capture_block *b, struct bytes payload)
+{
+    struct capture_again *a = &b->again;
+    size_t len = a->len + payload.len + CAPTURE_CRC_LEN;
+    int r = reserve(&b->bytes, sizeof(a->head) + len);
+    uint8_t *at;
+
+    if (r < 0) {
+        return r;
+    }
+    if (!a->taken) {
+        take_head(b);
+    }
+    assert(payload.len == a->payload_len);
+    at = b->bytes.at + b->bytes.len;
+    memcpy(at, a->head, sizeof(a->head)); /* all of it: a length known when compiled */
+    at += a->len;
+    if (payload.len > 0) {
+        memcpy(at, payload.at, payload.len);
+    }
+    put_crc(at + payload.len, crc32c(a->crc, payload));
+    b->bytes.len += len;
+    b->len += len;
+    count(b, len);
+    return 0;
 }
 
 int capture_encode_copy(struct capture_block *b, struct bytes record)
@@ -478,8 +455,8 @@ int capture_encode_copy(struct capture_block *b, struct bytes record)
 
     if (r == 0) {
         b->len += record.len;
-        b->records++;
-        capture_tally_add(&b->tally, b->bytes.at + b->bytes.len, record.len);
+        b->again.len = 0;
+        count(b, record.len);
     }
     return r;
 }

@@ -13,6 +13,8 @@
 #include "captures/record.h"
 #include "captures/tally.h"
 
+#include <stdbool.h>
+
 enum {
     CAPTURE_INSERT_MIN = 4096
 }; /* payload bytes from which on a slice is referenced */
@@ -24,12 +26,15 @@ struct capture_insert {
 
 enum { CAPTURE_HEAD_MAX = 64 }; /* a FRAME's bytes before its payload */
 
-/* The last FRAME that was encoded, if it was whole, unmasked and small: the next one
- * often differs in nothing but its payload. */
-struct capture_head {
-    struct capture_record record; /* its payload has a length only */
-    uint8_t bytes[CAPTURE_HEAD_MAX];
-    size_t len; /* 0: there is none */
+/* The record encoded last, if it was a small FRAME: what capture_encode_again repeats.
+ */
+struct capture_again {
+    size_t at;          /* offset of the record in the block's bytes */
+    size_t len;         /* of its bytes before the payload; 0: it was none */
+    size_t payload_len; /* in this record */
+    bool taken;         /* the two below are filled */
+    uint8_t head[CAPTURE_HEAD_MAX];
+    uint32_t crc; /* of the head */
 };
 
 struct capture_block {
@@ -41,7 +46,7 @@ struct capture_block {
     uint64_t records; /* in this block */
     unsigned quiet;   /* blocks in a row that left most of the memory unused */
     struct capture_tally tally; /* for the next checkpoint */
-    struct capture_head head;
+    struct capture_again again;
 };
 
 void capture_block_init(struct capture_block *b, uint32_t id);
@@ -62,11 +67,16 @@ int capture_encode_header(struct capture_block *b, const struct capture_header *
 int capture_encode(struct capture_block *b, const struct capture_record *r,
                    const struct slice *backing);
 
-/* As capture_encode for a FRAME or MORE whose payload is still masked on the wire: the
- * record's payload field points to masked bytes, `at` is their offset in the frame's
- * payload; they are unmasked into the block. For MORE, `mask` is the frame's key. */
-int capture_encode_masked(struct capture_block *b, const struct capture_record *r,
-                          const uint8_t mask[4], uint64_t at);
+/* The record encoded last was a FRAME with a payload under CAPTURE_INSERT_MIN. */
+static inline bool capture_can_repeat(const struct capture_block *b)
+{
+    return b->again.len > 0;
+}
+
+/* When capture_can_repeat: append that record once more, with another payload of the
+ * same length. The bytes are those that capture_encode would make; bursts of small
+ * frames differ in nothing else. -ENOMEM leaves the block as it was. */
+int capture_encode_again(struct capture_block *b, struct bytes payload);
 
 /* Append a whole record's bytes as another tape with the same id has them. -ENOMEM. */
 int capture_encode_copy(struct capture_block *b, struct bytes record);

@@ -37,6 +37,20 @@ static void fill_frame(struct capture_frame *out, const struct wire_frame *f,
     out->payload = payload;
 }
 
+static uint32_t lint(struct proxy_frames *lane, const struct piece *p,
+                     struct bytes plain)
+{
+    uint32_t faults = 0;
+
+    if (p->starts && plain.len == lane->frame.payload_len) {
+        return wire_lint_whole(&lane->lint, &lane->frame, plain);
+    }
+    if (p->starts) {
+        faults = wire_lint_frame(&lane->lint, &lane->frame);
+    }
+    return faults | wire_lint_payload(&lane->lint, plain);
+}
+
 /* `plain` is the unmasked payload; `backing` holds it too, or is NULL. */
 static int record_plain(struct proxy_session *s, const struct piece *p,
                         struct bytes plain, const struct slice *backing)
@@ -44,12 +58,10 @@ static int record_plain(struct proxy_session *s, const struct piece *p,
     struct proxy_frames *lane = &s->lanes[p->from];
     struct capture_record r = { .type = p->starts ? CAPTURE_FRAME : CAPTURE_MORE,
                                 .connection = s->number };
-    uint32_t faults = 0;
+    uint32_t faults = lint(lane, p, plain);
 
-    if (p->starts) {
-        faults = wire_lint_frame(&lane->lint, &lane->frame);
-    }
-    faults |= wire_lint_payload(&lane->lint, plain);
+    lane->sound = p->starts && faults == 0 && plain.len == lane->frame.payload_len &&
+                  wire_lint_is_plain(&lane->frame);
     if (s->shared->tap->block == NULL) {
         return 0;
     }
@@ -196,6 +208,36 @@ static int take_header(struct proxy_session *s, enum side from, struct span *p,
     return held > 0 && forwards(s, from) ? send_held_header(s, from, held, now_ns) : 0;
 }
 
+/* A burst of small messages is mostly frames with the very header of the one before,
+ * whole in what was read. While nothing is wrong with their text, their records too
+ * differ in the payload only. */
+static int take_run(struct proxy_session *s, enum side from, struct span *p)
+{
+    const struct proxy_frames *lane = &s->lanes[from];
+    struct capture_block *block = s->shared->tap->block;
+    struct bytes rest = bytes_from(slice_bytes(p->in), p->at);
+    size_t header = lane->frame.header_len, len = (size_t)lane->frame.payload_len;
+    uint8_t raw[WIRE_FRAME_HEADER_MAX];
+    int r = 0;
+
+    if (!lane->sound || rest.len < header + len || block == NULL ||
+        !capture_can_repeat(block) || s->faults != NULL) {
+        return 0;
+    }
+    wire_frame_encode(&lane->frame, raw);
+    while (r == 0 && rest.len >= header + len && memcmp(rest.at, raw, header) == 0) {
+        struct bytes payload = bytes_make(rest.at + header, len);
+
+        if (!wire_lint_plain(&lane->frame, payload)) {
+            break;
+        }
+        r = capture_encode_again(block, payload);
+        rest = bytes_from(rest, header + len);
+    }
+    p->at = p->in.len - rest.len;
+    return r;
+}
+
 static int take_payload(struct proxy_session *s, enum side from, struct span *p,
                         bool starts, int64_t now_ns)
 {
@@ -230,7 +272,7 @@ static int take_payload(struct proxy_session *s, enum side from, struct span *p,
         r = pass_on(s, from, p, now_ns);
         return r == 0 ? frame_done(s, from, now_ns) : r;
     }
-    return 0;
+    return lane->frame.masked ? 0 : take_run(s, from, p);
 }
 
 int proxy_frames_pass(struct proxy_session *s, enum side from, struct slice in,

@@ -117,6 +117,7 @@ struct proxy_frames {
     uint64_t payload_at;
     bool border; /* the last flush left the wire between two frames */
     bool held;   /* the frame in progress is gathered for the rules, not passed on */
+    bool sound;  /* the frame recorded last is a whole message, without a fault */
 };
 
 struct proxy_session {

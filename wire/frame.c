@@ -1,25 +1,19 @@
 #include "wire/frame.h"
 
+enum { LENGTH_16 = 126, LENGTH_64 = 127 }; /* in place of the length itself */
+
 static unsigned length_bytes(uint8_t form)
 {
     return form == 7 ? 0 : form / 8U;
 }
 
-static uint8_t form_of(uint8_t second)
-{
-    switch (second & 0x7fU) {
-    case 126:
-        return 16;
-    case 127:
-        return 64;
-    default:
-        return 7;
-    }
-}
-
 static unsigned size_of(uint8_t second)
 {
-    return 2 + length_bytes(form_of(second)) + ((second & 0x80U) != 0 ? 4 : 0);
+    static const uint8_t wide[2] = { 2, 8 };
+    unsigned len = second & 0x7fU;
+    unsigned more = len < LENGTH_16 ? 0 : wide[len - LENGTH_16];
+
+    return 2 + more + (second >> 7U) * 4U;
 }
 
 /* 2 until the length byte is in, then exact. */
@@ -28,21 +22,34 @@ static unsigned header_size(const struct wire_frame_decoder *d)
     return d->have < 2 ? 2 : size_of(d->raw[1]);
 }
 
-static void parse(const uint8_t *raw, uint8_t len, struct wire_frame *out)
+static uint64_t big_endian(const uint8_t *at, unsigned count)
 {
-    uint8_t form = form_of(raw[1]);
-    const uint8_t *at = raw + 2;
+    uint64_t v = 0;
 
-    *out = (struct wire_frame){ .first = raw[0], .form = form, .header_len = len };
-    if (form == 7) {
-        out->payload_len = raw[1] & 0x7fU;
+    for (unsigned i = 0; i < count; i++) {
+        v = v << 8 | at[i];
     }
-    for (unsigned i = 0; i < length_bytes(form); i++) {
-        out->payload_len = out->payload_len << 8 | *at++;
-    }
+    return v;
+}
+
+static void parse(const uint8_t *raw, unsigned len, struct wire_frame *out)
+{
+    unsigned length = raw[1] & 0x7fU;
+
+    *out = (struct wire_frame){ .first = raw[0], .header_len = (uint8_t)len };
     out->masked = raw[1] >> 7;
+    if (length < LENGTH_16) {
+        out->form = 7;
+        out->payload_len = length;
+    } else if (length == LENGTH_16) {
+        out->form = 16;
+        out->payload_len = big_endian(raw + 2, 2);
+    } else {
+        out->form = 64;
+        out->payload_len = big_endian(raw + 2, 8);
+    }
     if (out->masked) {
-        memcpy(out->mask, at, sizeof(out->mask));
+        memcpy(out->mask, raw + len - sizeof(out->mask), sizeof(out->mask));
     }
 }
 
@@ -51,7 +58,7 @@ int wire_frame_decode(struct wire_frame_decoder *d, struct bytes in, size_t *use
 {
     /* Nearly every header lies whole in the input. */
     if (d->have == 0 && in.len >= WIRE_FRAME_HEADER_MAX) {
-        uint8_t len = (uint8_t)size_of(in.at[1]);
+        unsigned len = size_of(in.at[1]);
 
         parse(in.at, len, out);
         *used = len;
@@ -79,7 +86,7 @@ size_t wire_frame_encode(const struct wire_frame *f, uint8_t out[WIRE_FRAME_HEAD
     if (wide == 0) {
         out[1] |= (uint8_t)(f->payload_len & 0x7fU);
     } else {
-        out[1] |= wide == 2 ? 126 : 127;
+        out[1] |= wide == 2 ? LENGTH_16 : LENGTH_64;
     }
     for (unsigned i = wide; i > 0; i--) {
         out[len++] = (uint8_t)(f->payload_len >> (8 * (i - 1)));

@@ -192,3 +192,37 @@ uint32_t wire_lint_payload(struct wire_lint *l, struct bytes payload)
     }
     return 0;
 }
+
+bool wire_lint_is_plain(const struct wire_frame *f)
+{
+    return f->first == (WIRE_FIN | WIRE_OP_TEXT) ||
+           f->first == (WIRE_FIN | WIRE_OP_BINARY);
+}
+
+bool wire_lint_plain(const struct wire_frame *f, struct bytes payload)
+{
+    struct wire_utf8 utf8 = { 0 };
+
+    return f->first != (WIRE_FIN | WIRE_OP_TEXT) ||
+           (wire_utf8_check(&utf8, payload) && wire_utf8_complete(&utf8));
+}
+
+/* Nothing but its text can be wrong, and nothing of it matters to the next frame. */
+static bool is_by_itself(const struct wire_lint *l, const struct wire_frame *f)
+{
+    return wire_lint_is_plain(f) && l->message_opcode == 0 && !l->closed &&
+           f->masked == (l->from == CLIENT) &&
+           f->form == wire_frame_form(f->payload_len) && f->payload_len >> 63 == 0;
+}
+
+uint32_t wire_lint_whole(struct wire_lint *l, const struct wire_frame *f,
+                         struct bytes payload)
+{
+    uint32_t faults;
+
+    if (is_by_itself(l, f)) {
+        return wire_lint_plain(f, payload) ? 0 : WIRE_FAULT_UTF8;
+    }
+    faults = wire_lint_frame(l, f);
+    return faults | wire_lint_payload(l, payload);
+}

@@ -63,4 +63,17 @@ uint32_t wire_lint_frame(struct wire_lint *l, const struct wire_frame *f);
  * is judged. */
 uint32_t wire_lint_payload(struct wire_lint *l, struct bytes payload);
 
+/* A frame with all of its payload: the same bits as the two above together. Nearly
+ * every frame comes whole, and most are a message by themselves, which is seen at a
+ * glance. */
+uint32_t wire_lint_whole(struct wire_lint *l, const struct wire_frame *f,
+                         struct bytes payload);
+
+/* A text or binary message in one frame, not compressed. */
+bool wire_lint_is_plain(const struct wire_frame *f);
+
+/* When wire_lint_is_plain and a frame with the very same header showed nothing right
+ * before this one: whether this one, with all of its payload, shows nothing either. */
+bool wire_lint_plain(const struct wire_frame *f, struct bytes payload);
+
 #endif

@@ -1,6 +1,7 @@
 /*
- * A stream of frames, read whole and in pieces: the same headers, payloads and faults;
- * and what was read, encoded again, is the input.
+ * A stream of frames, read whole and in pieces: the same headers, payloads and faults,
+ * which are also those of each whole frame judged at once; and what was read, encoded
+ * again, is the input.
  */
 #include "tests/fuzz/target.h"
 #include "wire/lint.h"
@@ -9,16 +10,45 @@
 struct reading {
     struct wire_frame_decoder decoder;
     struct wire_lint lint;
+    struct wire_lint at_once; /* gets whole frames */
     struct wire_frame frame;
-    uint64_t left; /* payload bytes of `frame` still to come */
+    struct wire_frame sound; /* the last one, if a plain message without a fault */
+    size_t payload_at;       /* offset in `said` */
+    uint64_t left;           /* payload bytes of `frame` still to come */
     uint32_t faults;
     bool in_frame;
     struct buf said;  /* headers, faults and unmasked payload */
     struct buf bytes; /* as the peer sent them */
 };
 
+/* Does a frame begin with the same bytes as the one before it? */
+static bool is_alike(const struct wire_frame *a, const struct wire_frame *b)
+{
+    uint8_t x[WIRE_FRAME_HEADER_MAX], y[WIRE_FRAME_HEADER_MAX];
+    size_t len = wire_frame_encode(a, x);
+
+    return wire_frame_encode(b, y) == len && memcmp(x, y, len) == 0;
+}
+
+static void judge_at_once(struct reading *r)
+{
+    struct bytes payload = bytes_from(buf_bytes(&r->said), r->payload_at);
+
+    must(wire_lint_whole(&r->at_once, &r->frame, payload) == r->faults);
+    if (r->sound.header_len > 0 && is_alike(&r->sound, &r->frame)) {
+        must(wire_lint_plain(&r->frame, payload) == (r->faults == 0));
+    }
+    r->sound = (struct wire_frame){ 0 };
+    if (r->faults == 0 && wire_lint_is_plain(&r->frame)) {
+        r->sound = r->frame;
+    }
+}
+
 static void end_frame(struct reading *r)
 {
+    if (r->left == 0) {
+        judge_at_once(r);
+    }
     put(&r->said, bytes_make(&r->faults, sizeof(r->faults)));
     r->in_frame = false;
 }
@@ -33,6 +63,7 @@ static void begin_frame(struct reading *r)
     put(&r->said, bytes_make(header, len));
     r->faults = wire_lint_frame(&r->lint, &r->frame);
     r->left = r->frame.payload_len;
+    r->payload_at = r->said.len;
     r->in_frame = true;
     if (r->left == 0) {
         r->faults |= wire_lint_payload(&r->lint, (struct bytes){ 0 });
@@ -76,6 +107,7 @@ static void read_all(struct reading *r, struct bytes in, uint8_t how, size_t eac
 {
     *r = (struct reading){ 0 };
     wire_lint_init(&r->lint, how & 1 ? SERVER : CLIENT, how >> 1 & 0x70);
+    r->at_once = r->lint;
     while (in.len > 0) {
         size_t len = each < in.len ? each : in.len;
 

@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "captures/decode.h"
 #include "tests/unit/captures/fixture.h"
+#include "wire/frame.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -178,34 +179,6 @@ static void a_referenced_payload_gives_the_same_bytes_as_a_copied_one(void **sta
     (void)state;
 }
 
-static void masked_bytes_are_put_unmasked(void **state)
-{
-    static const uint8_t mask[4] = { 1, 2, 4, 8 };
-    struct chance c = { 3 };
-
-    for (uint64_t at = 0; at < 9; at++) {
-        struct capture_record r =
-            random_record(&c, at == 0 ? CAPTURE_FRAME : CAPTURE_MORE, 0);
-        struct capture_block plain, masked;
-        uint8_t open[101], closed[101];
-
-        for (size_t i = 0; i < sizeof(open); i++) {
-            open[i] = (uint8_t)chance_next(&c);
-            closed[i] = (uint8_t)(open[i] ^ mask[(at + i) % 4]);
-        }
-        capture_block_init(&plain, ID);
-        capture_block_init(&masked, ID);
-        set_payload(&r, bytes_make(open, sizeof(open)));
-        assert_int_equal(capture_encode(&plain, &r, NULL), 0);
-        set_payload(&r, bytes_make(closed, sizeof(closed)));
-        assert_int_equal(capture_encode_masked(&masked, &r, mask, at), 0);
-        assert_true(bytes_equal(buf_bytes(&plain.bytes), buf_bytes(&masked.bytes)));
-        capture_block_deinit(&plain);
-        capture_block_deinit(&masked);
-    }
-    (void)state;
-}
-
 static void what_no_record_can_hold_is_refused(void **state)
 {
     static const size_t too_long[] = { CAPTURE_RECORD_MAX - 20, CAPTURE_RECORD_MAX,
@@ -359,75 +332,70 @@ static void a_burst_does_not_keep_its_memory(void **state)
     (void)state;
 }
 
-/* One way in which a frame may differ from the one before it; 0: none. */
-static void differ(struct capture_record *r, unsigned way)
+/* A record encoded again is what encoding it in full makes, in bytes and tally. */
+static void a_frame_again_is_these_bytes(void **state)
 {
-    struct capture_frame *f = &r->u.frame.frame;
+    static const size_t lens[] = { 0, 1, 40, 125, 126, 4095 };
+    struct capture_block full, again;
+    uint8_t bytes[4095];
 
-    switch (way) {
-    case 1:
-        r->connection++;
-        break;
-    case 2:
-        r->time_ns += 1000000;
-        break;
-    case 3:
-        r->u.frame.from = side_other(r->u.frame.from);
-        break;
-    case 4:
-        f->first ^= 0x80;
-        break;
-    case 5:
-        f->form = f->form == 7 ? 16 : 7;
-        break;
-    case 6:
-        f->payload_len++;
-        break;
-    case 7:
-        f->faults ^= 1;
-        break;
-    case 8:
-        f->payload.len ^= 1;
-        break;
-    case 9:
-        f->masked ^= 1;
-        f->mask[0]++;
-        break;
-    default:
-        break;
+    capture_block_init(&full, ID);
+    capture_block_init(&again, ID);
+    for (unsigned i = 0; i < 600; i++) {
+        size_t len = lens[i / 10 % 6];
+        struct capture_record r = { .type = CAPTURE_FRAME,
+                                    .connection = i / 10,
+                                    .time_ns = (int64_t)(i / 10) << i / 10 % 40 };
+
+        memset(bytes, (int)i, sizeof(bytes));
+        r.u.frame.frame = (struct capture_frame){ .first = 0x82,
+                                                  .form = wire_frame_form(len),
+                                                  .masked = i / 60 % 2,
+                                                  .mask = { 1, 2, 3, 4 },
+                                                  .payload_len = len };
+        set_payload(&r, bytes_make(bytes, len));
+        assert_int_equal(capture_encode(&full, &r, NULL), 0);
+        if (i % 10 == 0) {
+            assert_int_equal(capture_encode(&again, &r, NULL), 0);
+        } else {
+            assert_true(capture_can_repeat(&again));
+            assert_int_equal(capture_encode_again(&again, bytes_make(bytes, len)), 0);
+        }
+        assert_int_equal(again.records, full.records);
+        assert_int_equal(again.len, full.len);
+        assert_true(bytes_equal(buf_bytes(&again.bytes), buf_bytes(&full.bytes)));
+        assert_memory_equal(&again.tally, &full.tally, sizeof(full.tally));
     }
+    capture_block_deinit(&full);
+    capture_block_deinit(&again);
+    (void)state;
 }
 
-/* Whatever came before it, a record's bytes are those it has alone in a block. */
-static void a_frame_does_not_depend_on_the_one_before(void **state)
+static void only_a_small_frame_just_encoded_is_encoded_again(void **state)
 {
-    struct capture_record r = { .type = CAPTURE_FRAME, .connection = 1 };
-    struct capture_block all, one;
-    uint8_t text[64];
+    struct capture_record frame = { .type = CAPTURE_FRAME };
+    struct capture_record others[] = { { .type = CAPTURE_MORE },
+                                       { .type = CAPTURE_CHECKPOINT },
+                                       { .type = CAPTURE_FRAME } };
+    struct capture_block b;
+    static uint8_t large[CAPTURE_INSERT_MIN];
 
-    memset(text, 'p', sizeof(text));
-    r.u.frame.frame = (struct capture_frame){
-        .first = 0x81, .form = 7, .payload_len = 40, .payload = bytes_make(text, 40)
-    };
-    capture_block_init(&all, ID);
-    capture_block_init(&one, ID);
-    for (unsigned i = 0; i < 500; i++) {
-        size_t from = all.bytes.len;
-
-        differ(&r, (i * 7 + i / 11) % 16);
-        text[i % 40]++;
-        if (i % 50 == 49) {
-            capture_block_clear(&all);
-            from = 0;
-        }
-        assert_int_equal(capture_encode(&all, &r, NULL), 0);
-        capture_block_deinit(&one);
-        assert_int_equal(capture_encode(&one, &r, NULL), 0);
-        assert_int_equal(all.bytes.len - from, one.bytes.len);
-        assert_memory_equal(all.bytes.at + from, one.bytes.at, one.bytes.len);
+    set_payload(&others[2], bytes_make(large, sizeof(large)));
+    capture_block_init(&b, ID);
+    assert_false(capture_can_repeat(&b));
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(capture_encode(&b, &frame, NULL), 0);
+        assert_true(capture_can_repeat(&b));
+        assert_int_equal(capture_encode(&b, &others[i], NULL), 0);
+        assert_false(capture_can_repeat(&b));
     }
-    capture_block_deinit(&all);
-    capture_block_deinit(&one);
+    assert_int_equal(capture_encode(&b, &frame, NULL), 0);
+    assert_int_equal(capture_encode_copy(&b, bytes_of("x")), 0);
+    assert_false(capture_can_repeat(&b));
+    assert_int_equal(capture_encode(&b, &frame, NULL), 0);
+    capture_block_clear(&b);
+    assert_false(capture_can_repeat(&b));
+    capture_block_deinit(&b);
     (void)state;
 }
 
@@ -435,11 +403,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_is_these_bytes),
-        cmocka_unit_test(a_frame_does_not_depend_on_the_one_before),
+        cmocka_unit_test(a_frame_again_is_these_bytes),
+        cmocka_unit_test(only_a_small_frame_just_encoded_is_encoded_again),
         cmocka_unit_test(every_type_comes_back_as_it_went),
         cmocka_unit_test(the_header_comes_back_as_it_went),
         cmocka_unit_test(a_referenced_payload_gives_the_same_bytes_as_a_copied_one),
-        cmocka_unit_test(masked_bytes_are_put_unmasked),
         cmocka_unit_test(what_no_record_can_hold_is_refused),
         cmocka_unit_test(a_checkpoint_counts_what_came_since_the_last),
         cmocka_unit_test(without_memory_a_block_stays_as_it_was),

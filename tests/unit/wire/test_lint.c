@@ -48,9 +48,10 @@ static uint32_t pass(struct wire_lint *l, const struct wire_frame *f,
 static void says_split(enum side from, uint8_t rsv, const struct sent *sent,
                        const char *const *expected, size_t each)
 {
-    struct wire_lint l;
+    struct wire_lint l, at_once;
 
     wire_lint_init(&l, from, rsv);
+    wire_lint_init(&at_once, from, rsv);
     for (; *expected != NULL; expected++, sent++) {
         size_t len = strlen(sent->payload);
         struct wire_frame f = { .first = sent->first,
@@ -61,6 +62,9 @@ static void says_split(enum side from, uint8_t rsv, const struct sent *sent,
 
         name_faults(said, sizeof(said),
                     pass(&l, &f, bytes_make(sent->payload, len), each));
+        assert_string_equal(said, *expected);
+        name_faults(said, sizeof(said),
+                    wire_lint_whole(&at_once, &f, bytes_make(sent->payload, len)));
         assert_string_equal(said, *expected);
     }
 }
@@ -194,6 +198,24 @@ static void text(void **state)
     says(SENT({ 0x02, "\xff" }, { 0x80, "\xff" }), EXPECTED("", ""));
 }
 
+static void plain_messages(void **state)
+{
+    struct wire_frame f = { .payload_len = 2, .form = 7 };
+
+    (void)state;
+    for (unsigned first = 0; first < 256; first++) {
+        f.first = (uint8_t)first;
+        assert_int_equal(wire_lint_is_plain(&f), first == 0x81 || first == 0x82);
+    }
+    f.first = 0x81;
+    assert_true(wire_lint_plain(&f, bytes_of("ok")));
+    assert_true(wire_lint_plain(&f, bytes_of("\xc3\xa4")));
+    assert_false(wire_lint_plain(&f, bytes_of("a\xc3")));
+    assert_false(wire_lint_plain(&f, bytes_of("\xff\xff")));
+    f.first = 0x82;
+    assert_true(wire_lint_plain(&f, bytes_of("\xff\xff")));
+}
+
 static void closes(void **state)
 {
     (void)state;
@@ -237,11 +259,17 @@ static void names_end_with_the_last_bit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clean_traffic), cmocka_unit_test(masks),
-        cmocka_unit_test(lengths),       cmocka_unit_test(opcodes),
-        cmocka_unit_test(rsv_bits),      cmocka_unit_test(fragments),
-        cmocka_unit_test(text),          cmocka_unit_test(closes),
-        cmocka_unit_test(close_codes),   cmocka_unit_test(names_end_with_the_last_bit),
+        cmocka_unit_test(clean_traffic),
+        cmocka_unit_test(masks),
+        cmocka_unit_test(lengths),
+        cmocka_unit_test(opcodes),
+        cmocka_unit_test(rsv_bits),
+        cmocka_unit_test(fragments),
+        cmocka_unit_test(text),
+        cmocka_unit_test(plain_messages),
+        cmocka_unit_test(closes),
+        cmocka_unit_test(close_codes),
+        cmocka_unit_test(names_end_with_the_last_bit),
     };
 
     return cmocka_run_group_tests_name("lint", tests, NULL, NULL);
