@@ -214,7 +214,11 @@ static void put_times(const struct replay_report *r, struct report_words *w)
     if (w->error < 0) {
         return;
     }
-    replay_words_text(w, "response times: median ");
+    replay_words_text(w, "response times");
+    if (r->copies > 1) {
+        replay_words_format(w, " of %" PRIu32 " copies", r->copies);
+    }
+    replay_words_text(w, ": median ");
     replay_words_time(w, now.p50);
     replay_words_text(w, " (recorded ");
     replay_words_time(w, then.p50);
@@ -222,18 +226,14 @@ static void put_times(const struct replay_report *r, struct report_words *w)
     replay_words_time(w, now.p95);
     replay_words_text(w, " (recorded ");
     replay_words_time(w, then.p95);
-    replay_words_text(w, ")\n");
+    replay_words_text(w, ")");
     if (r->copies > 1) {
-        replay_words_format(w, "latency of %" PRIu32 " copies: p50 ", r->copies);
-        replay_words_time(w, now.p50);
-        replay_words_text(w, ", p95 ");
-        replay_words_time(w, now.p95);
         replay_words_text(w, ", p99 ");
         replay_words_time(w, now.p99);
         replay_words_text(w, ", max ");
         replay_words_time(w, now.max);
-        replay_words_text(w, "\n");
     }
+    replay_words_text(w, "\n");
 }
 
 static void put_compared(const struct totals *t, struct report_words *w)

@@ -277,7 +277,8 @@ def test_copies(tape):
         assert len([v for v in product.visits if v.path == "/ws/test"]) == 20
         text = play(tape, product.url, "--copies", "3")
     assert [o for o in objects(p) if o.get("mismatch")] == []
-    assert "p95" in text.stdout + text.stderr, text
+    assert text.stdout.count("median") == text.stdout.count("p95") == 1, text.stdout
+    assert "response times of 3 copies: median " in text.stdout
 
 
 def test_against_a_replay_of_itself(tape, replay):
