@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "captures/file.h"
 #include "cli/options.h"
+#include "cli/replay_aim.h"
 #include "cli/replay_backend.h"
 #include "cli/replay_client.h"
 #include "cli/replay_options.h"
@@ -367,6 +368,7 @@ static int run(struct play *p)
     int r = read_tape(p, &e);
 
     if (r == 0) {
+        cli_replay_aim(&p->options, p->script);
         r = make_stage(p, &e);
     }
     if (r < 0) {

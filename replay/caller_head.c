@@ -1,4 +1,5 @@
 #include "replay/caller_state.h"
+#include "wire/handshake.h"
 
 #include <errno.h>
 
@@ -89,18 +90,48 @@ static int put_added(const struct replay_options *o, struct bytes head,
     return r;
 }
 
+static bool is_aimed(const struct replay_options *o)
+{
+    return o->path.len > 0 || o->query.len > 0;
+}
+
+/* The request line up to the target's end, with the path and query that were given;
+ * `*copied`: how much of `head` that stands for. */
+static int put_aimed(const struct replay_options *o, struct bytes head,
+                     const struct wire_head *h, struct buf *out, size_t *copied)
+{
+    size_t before = (size_t)(h->target.at - head.at);
+    size_t mark = bytes_find(h->target, bytes_of("?"));
+    int r;
+
+    *copied = 0;
+    if (!is_aimed(o) || !wire_handshake_asks(head, h) || h->target.len == 0 ||
+        h->target.at[0] != '/') {
+        return 0;
+    }
+    *copied = before + h->target.len;
+    r = buf_put(out, bytes_first(head, before));
+    if (r == 0) {
+        r = buf_put(out, o->path.len > 0 ? o->path : bytes_first(h->target, mark));
+    }
+    return r == 0
+               ? buf_put(out, o->query.len > 0 ? o->query : bytes_from(h->target, mark))
+               : r;
+}
+
 int replay_caller_put_request(const struct replay_options *o, struct bytes head,
                               struct buf *out)
 {
     struct wire_head h;
     struct wire_field f;
-    size_t at, from, copied = 0;
+    size_t at, from, copied;
     const uint8_t *first;
-    int r = 0;
+    int r;
 
-    if (o->field_count == 0 || wire_head_parse(head, true, &h) < 0) {
+    if ((o->field_count == 0 && !is_aimed(o)) || wire_head_parse(head, true, &h) < 0) {
         return buf_put(out, head);
     }
+    r = put_aimed(o, head, &h, out, &copied);
     at = from = h.fields_at;
     for (; r == 0 && wire_head_next(head, &at, &f); from = at) {
         if (!is_given(o, f.name)) {

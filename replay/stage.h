@@ -28,6 +28,8 @@ struct replay_options {
                                   recorded peer took; client: --timeout */
     const char *const *fields; /* client: --header lines "Name: value" */
     size_t field_count;
+    struct bytes path, query; /* client: of the handshakes that it sends, `query` with
+                                 its "?"; empty: as recorded. Borrowed */
     /* Append the Sec-WebSocket-Accept for a key: wire_accept_put, which needs OpenSSL
      * and so does not belong into this core. -ENOMEM. */
     int (*put_accept)(struct buf *out, struct bytes key);

@@ -186,6 +186,60 @@ def test_header(tape):
     assert headers.get_all("User-Agent") == ["tape"]
 
 
+class Guarded(Product):
+    """Lets in whoever brings the token of the day."""
+    token = "old"
+
+    async def _http(self, path, headers):
+        if path.startswith("/ws") and not path.endswith(f"?token={self.token}"):
+            return http.HTTPStatus.FORBIDDEN, [], b"no such token"
+        return await super()._http(path, headers)
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """The tape of a session with a token, and the backend, which wants another now."""
+    with Guarded() as product:
+        file, _ = recorded(tmp_path, product.url, lambda w: (
+            get(w.url("/health", "http")), session(w.url("/ws/test?token=old"), ["hi"])))
+        product.token = "new"
+        yield file, product
+
+
+GREETED = ("--ignore", "$.data.path")  # the greeting says how it was called
+
+
+@pytest.mark.parametrize("rest", ["?token=new", "/?token=new", "/ws/test?token=new"])
+def test_a_query_of_ones_own(rest, guarded):
+    """A recorded token is of no use; the one in --to is."""
+    file, product = guarded
+    refused = play(file, product.url, status=1)
+    assert "status 101 → 403" in refused.stdout
+    p = play(file, product.url + rest, *GREETED)
+    assert "on the tape" not in p.stderr and "token" not in p.stdout
+    assert product.ended("/ws/test?token=new").code == 1000
+
+
+def test_a_path_of_ones_own(tape):
+    """HTTP requests keep theirs."""
+    with Product() as product:
+        p = play(tape, product.url + "/ws/v2", *GREETED)
+        assert product.ended("/ws/v2").code == 1000
+    assert "wstape: WebSockets go to /ws/v2 (on the tape: /ws/test)" in p.stderr
+
+
+def test_a_path_for_several(tmp_path):
+    """Which one is meant nobody knows; a query is for all of them."""
+    with Guarded() as product:
+        file, _ = recorded(tmp_path, product.url, lambda w: [
+            session(w.url(f"/ws/{n}?token=old"), ["hi"]) for n in "ab"])
+        product.token = "new"
+        p = play(file, product.url + "/ws/c?token=new", *GREETED)
+        assert {v.path for v in product.visits[2:]} == {
+            "/ws/a?token=new", "/ws/b?token=new"}
+    assert "several paths, which are kept: the path in --to is not sent" in p.stderr
+
+
 def test_server_ids_are_said_back(tmp_path):
     """A session id that the server handed out is what the tape then says."""
     class Sessions(Agent):

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -402,6 +403,56 @@ static void fields_are_replaced_added_and_left_out(void **unused)
     expect_head(removed, 2, "GET / HTTP/1.1\r\nX: 1\r\n\r\n");
 }
 
+/* ---- path and query of --to ---- */
+
+#define WS_FIELDS                                                                      \
+    " HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"            \
+    "Cookie: a\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                     \
+    "Sec-WebSocket-Version: 13\r\n\r\n"
+
+/* What `then` is sent as: a target with `fields`, WS_FIELDS for a handshake. */
+static void expect_aimed(const char *then, const char *fields, const char *path,
+                         const char *query, const char *now)
+{
+    static const char *const cookie[] = { "Cookie: a" };
+    char recorded[512], asked[512];
+
+    snprintf(recorded, sizeof(recorded), "GET %s%s", then, fields);
+    snprintf(asked, sizeof(asked), "GET %s%s", now, fields);
+    for (size_t count = 0; count <= 1; count++) { /* fields that are given as well */
+        struct rig r;
+
+        rig_init(&r);
+        put_open(&r.tape, 1);
+        put_request(&r.tape, 1, recorded);
+        put_response(&r.tape, 1, "HTTP/1.1 204 Done\r\n\r\n");
+        put_finish(&r);
+        r.options.fields = cookie;
+        r.options.field_count = count;
+        r.options.path = bytes_of(path);
+        r.options.query = bytes_of(query);
+        rig_start(&r);
+        expect_asked(&r, asked);
+        rig_say(&r, "HTTP/1.1 204 Done\r\n\r\n");
+        expect_told(&r, "");
+        finish(&r);
+    }
+}
+
+static void handshakes_are_aimed(void **unused)
+{
+    static const char plain[] = " HTTP/1.1\r\nHost: h\r\nCookie: a\r\n\r\n";
+
+    (void)unused;
+    expect_aimed("/ws?token=old", WS_FIELDS, "", "", "/ws?token=old");
+    expect_aimed("/ws?token=old", WS_FIELDS, "", "?token=new&x", "/ws?token=new&x");
+    expect_aimed("/ws", WS_FIELDS, "", "?token=new", "/ws?token=new");
+    expect_aimed("/ws?token=old", WS_FIELDS, "/v2/ws", "", "/v2/ws?token=old");
+    expect_aimed("/ws?a?b", WS_FIELDS, "/v2", "?c", "/v2?c");
+    expect_aimed("http://h/ws", WS_FIELDS, "/v2", "?c", "http://h/ws");
+    expect_aimed("/ws?token=old", plain, "/v2", "?c", "/ws?token=old");
+}
+
 /* ---- handshakes ---- */
 
 static void start_handshake(struct rig *r)
@@ -667,6 +718,7 @@ int main(void)
         cmocka_unit_test(an_answer_that_nobody_asked_for_is_extra),
         cmocka_unit_test(a_backend_that_cannot_be_reached_is_told),
         cmocka_unit_test(fields_are_replaced_added_and_left_out),
+        cmocka_unit_test(handshakes_are_aimed),
         cmocka_unit_test(a_refused_handshake_is_the_end),
         cmocka_unit_test(one_that_was_refused_and_is_not_is_told),
         cmocka_unit_test(a_handshake_without_answer_is_told),
