@@ -325,6 +325,38 @@ def test_backend_that_dies(tape):
     assert any(o["record"] in ("end", "early") for o in found), found
 
 
+SHAPED = {"balance": 1700000000, "ms": 1700000000000, "birthday": "2001-02-03",
+          "at": "2024-01-02T03:04:05Z", "key": "6f1e7a34-0b1c-4f8e-9b1d-0123456789ab",
+          "text": "6f1e7a34-0b1c-4f8e-9b1d-0123456789ab since 2024-01-02T03:04:05Z"}
+SHAPED_ALIKE = {"balance": 1999999999, "ms": 1999999999999, "birthday": "1999-12-31",
+                "at": "2031-12-31T23:59:59Z", "key": "00000000-1111-4f8e-9b1d-ffffffffffff",
+                "text": "00000000-1111-4f8e-9b1d-ffffffffffff since 2031-12-31T23:59:59Z"}
+SHAPED_OTHERWISE = {"balance": 41, "ms": "1700000000000", "birthday": None,
+                    "at": "today", "key": "6f1e7a34", "text": "none"}
+
+
+@pytest.mark.parametrize("match,now,told", [
+    ("json", SHAPED_ALIKE, []), ("json", SHAPED_OTHERWISE, list(SHAPED)),
+    ("exact", SHAPED_ALIKE, list(SHAPED))])
+def test_what_looks_like_an_id_or_a_time(match, now, told, tmp_path):
+    """Only its shape counts, but with --match exact."""
+    class Account(Agent):
+        says = SHAPED
+
+        async def greet(self, ws):
+            await ws.send(json.dumps(self.says))
+
+    async def hear(ws):
+        return await ws.recv()
+
+    with Account() as account:
+        file, _ = recorded(tmp_path, account.url, lambda w: talk(w.url("/"), hear))
+        account.says = now
+        p = play(file, account.url, "--json", "--match", match, status=1 if told else 0)
+    assert [o["path"] for o in objects(p) if o.get("mismatch")] == [
+        f"$.{key}" for key in told]
+
+
 def test_copies(tape):
     with Product() as product:
         p = play(tape, product.url, "--copies", "20", "--json")
