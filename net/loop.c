@@ -33,21 +33,39 @@ static void raise_descriptor_limit(void)
 static void run_turn(struct net_loop *l)
 {
     net_loop_event(l);
-    l->reading = NULL;
+    l->turn_now = false;
     if (l->turn != NULL) {
         l->turn(l->turn_owner);
     }
     net_loop_event(l);
 }
 
+void net_loop_turn_now(struct net_loop *l)
+{
+    l->turn_now = true;
+}
+
+void net_loop_event_done(struct net_loop *l)
+{
+    if (l->turn_now) {
+        run_turn(l);
+    }
+}
+
+static void end_batch(struct net_loop *l)
+{
+    l->reading = NULL;
+    run_turn(l);
+}
+
 static void check_came(uv_check_t *h)
 {
-    run_turn(h->data);
+    end_batch(h->data);
 }
 
 static void prepare_came(uv_prepare_t *h)
 {
-    run_turn(h->data);
+    end_batch(h->data);
 }
 
 static void idle_came(uv_idle_t *h)
@@ -198,7 +216,7 @@ int net_loop_run(struct net_loop *l)
     l->stopped = false;
     do {
         uv_run(&l->uv, UV_RUN_DEFAULT);
-        run_turn(l); /* the last close callbacks come after the last prepare */
+        end_batch(l); /* the last close callbacks come after the last prepare */
     } while (!l->stopped && uv_loop_alive(&l->uv) != 0);
     return 0;
 }

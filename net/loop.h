@@ -4,7 +4,8 @@
  * uv.h stays inside net/: other folders see only these types. One thread. The turn hook
  * runs after every batch of events and before the loop sleeps (libuv's check and
  * prepare phases), so that whatever callbacks and timers collected is written to the
- * tape once and then performed.
+ * tape once and then performed. A batch can be a thousand events: its owner may have
+ * the turn come in between.
  */
 #ifndef WSTAPE_NET_LOOP_H
 #define WSTAPE_NET_LOOP_H
@@ -23,8 +24,12 @@ int net_loop_new(struct net_loop **out);
 /* All handles must be closed: net_loop_run has returned 0. Takes NULL. */
 void net_loop_free(struct net_loop *l);
 
-/* `turn` is called twice a turn at most; it may call anything of net/. */
+/* `turn` may call anything of net/. */
 void net_loop_on_turn(struct net_loop *l, void (*turn)(void *owner), void *owner);
+
+/* While a stream's bytes are handled: the turn comes right after, not after the batch.
+ * What many connections said is then still in the processor's cache. */
+void net_loop_turn_now(struct net_loop *l);
 
 /* Run until no handle is left (signals do not count), or net_loop_stop. The last thing
  * done is a call of `turn`. 0, or a negative errno. */

@@ -43,6 +43,7 @@ struct net_loop {
     struct net_timers timers;
     void (*turn)(void *owner);
     void *turn_owner;
+    bool turn_now;  /* net_loop_turn_now was called */
     int64_t now_ns; /* -1: read the clock when asked */
     bool stopped;
     size_t held; /* streams open: the loop runs on, even when it watches none of them */
@@ -68,6 +69,9 @@ void net_deferred_cancel(struct net_deferred *d);
 
 void net_loop_hold(struct net_loop *l);
 void net_loop_release(struct net_loop *l);
+
+/* The handler of an event is done: was the turn asked for? */
+void net_loop_event_done(struct net_loop *l);
 
 /* An event begins: the time is read anew when somebody asks. */
 static inline void net_loop_event(struct net_loop *l)

@@ -177,6 +177,7 @@ static void read_came(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
         l->chunk_off += (size_t)n;
         net_loop_event(l);
         s->events->bytes(s->owner, s, in);
+        net_loop_event_done(l); /* may close this stream; it is freed later */
     } else if (n == UV_ENOBUFS) {
         no_memory_came(s);
     } else if (n == UV_EOF) {

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EARLY_MAX = 64 * 1024 }; /* bytes of a client that is kept waiting */
+enum {
+    EARLY_MAX = 64 * 1024, /* bytes of a client that is kept waiting */
+    TURN_OUTPUTS = 64,     /* waiting: the turn comes now, however many events follow */
+};
 
 int64_t proxy_pair_now(const struct proxy_pair *p)
 {
@@ -54,6 +57,9 @@ static void on_bytes(void *owner, struct net_stream *stream, struct slice in)
     } else {
         proxy_pair_check(p,
                          proxy_session_bytes(p->session, side, in, proxy_pair_now(p)));
+    }
+    if (p->server->outputs.count >= TURN_OUTPUTS) {
+        net_loop_turn_now(p->server->loop);
     }
 }
 

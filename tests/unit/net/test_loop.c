@@ -254,6 +254,116 @@ static void last_close_is_performed(void **state)
     fixture_deinit(&f);
 }
 
+/* Two streams whose bytes come in one batch. */
+struct batch {
+    struct fixture f;
+    bool asks;   /* for the turn, when bytes come */
+    bool closes; /* both streams, in the turn after that */
+    unsigned turns, heard;
+    unsigned turns_before[2]; /* what was heard */
+};
+
+static void batch_heard(void *owner, struct net_stream *s, struct slice in)
+{
+    struct batch *b = owner;
+
+    (void)s;
+    assert_int_equal(in.len, 1);
+    assert_true(b->heard < 2);
+    b->turns_before[b->heard++] = b->turns;
+    if (b->asks) {
+        net_loop_turn_now(b->f.loop);
+    }
+}
+
+static void batch_ended(void *owner, struct net_stream *s, int status)
+{
+    (void)owner;
+    (void)s;
+    fail_msg("a stream ended: %d", status);
+}
+
+static void batch_closed(void *owner, struct net_stream *s)
+{
+    struct batch *b = owner;
+    struct end *e = s == b->f.a.s ? &b->f.a : &b->f.b;
+
+    assert_ptr_equal(e->s, s);
+    e->s = NULL;
+}
+
+static const struct net_stream_events batch_events = { batch_heard, batch_ended, NULL,
+                                                       batch_closed };
+
+static void batch_turned(void *owner)
+{
+    struct batch *b = owner;
+
+    b->turns++;
+    if (b->closes && b->heard == 1) {
+        b->closes = false;
+        net_stream_close(b->f.a.s);
+        net_stream_close(b->f.b.s);
+        net_listener_free(b->f.listener);
+        b->f.listener = NULL;
+    }
+    if (b->heard == 2) {
+        net_loop_stop(b->f.loop);
+    }
+}
+
+static void run_batch(struct batch *b)
+{
+    fixture_init(&b->f);
+    fixture_pair(&b->f);
+    assert_int_equal(end_write(&b->f.a, "x", 1), 0);
+    assert_int_equal(end_write(&b->f.b, "y", 1), 0);
+    net_stream_own(b->f.a.s, &batch_events, b);
+    net_stream_own(b->f.b.s, &batch_events, b);
+    net_stream_read(b->f.a.s, true);
+    net_stream_read(b->f.b.s, true);
+    net_loop_on_turn(b->f.loop, batch_turned, b);
+    assert_int_equal(net_loop_run(b->f.loop), 0);
+    if (b->f.a.s != NULL) {
+        end_own(&b->f.a, b->f.a.s);
+        end_own(&b->f.b, b->f.b.s);
+    }
+    net_loop_on_turn(b->f.loop, NULL, NULL);
+    fixture_deinit(&b->f);
+}
+
+static void a_batch_has_one_turn(void **state)
+{
+    struct batch b = { .asks = false };
+
+    (void)state;
+    run_batch(&b);
+    assert_int_equal(b.heard, 2);
+    assert_int_equal(b.turns_before[1], b.turns_before[0]);
+}
+
+static void the_turn_comes_between_events_when_asked_for(void **state)
+{
+    struct batch b = { .asks = true };
+
+    (void)state;
+    run_batch(&b);
+    assert_int_equal(b.heard, 2);
+    assert_int_equal(b.turns_before[1], b.turns_before[0] + 1);
+}
+
+/* Neither stream says anything after it was closed. */
+static void a_turn_between_events_may_close_streams(void **state)
+{
+    struct batch b = { .asks = true, .closes = true };
+
+    (void)state;
+    run_batch(&b);
+    assert_int_equal(b.heard, 1);
+    assert_null(b.f.a.s);
+    assert_null(b.f.b.s);
+}
+
 /* A stream that is neither read nor written keeps the loop going. */
 static void stop_it(void *owner)
 {
@@ -478,6 +588,9 @@ int main(void)
         cmocka_unit_test(timer_frees_timers),
         cmocka_unit_test(effects_are_performed_before_sleeping),
         cmocka_unit_test(last_close_is_performed),
+        cmocka_unit_test(a_batch_has_one_turn),
+        cmocka_unit_test(the_turn_comes_between_events_when_asked_for),
+        cmocka_unit_test(a_turn_between_events_may_close_streams),
         cmocka_unit_test(open_streams_keep_the_loop_running),
         cmocka_unit_test(time_goes_on_with_events),
         cmocka_unit_test(signals_arrive),
