@@ -28,6 +28,7 @@ AIMS = [
     ("echo512", "msgs_s", "nginx", 1.0, True, "messages/s, 512 connections echoing 128 B"),
     ("echo512", "cpu_per", "nginx", 1.0, False, "CPU a message, the same load"),
     ("connect", "conn_s", "nginx", 1.0, True, "connections/s"),
+    ("connect", "cpu_per", "nginx", 1.0, False, "CPU a connection"),
     ("connect", "conn_s", "haproxy", 1.0, True, "connections/s"),
     ("stream64k", "MB_s", "relay --log", 0.9, True, "streaming 64 KiB messages"),
     ("stream1k", "MB_s", "relay --log", 0.9, True, "streaming 1 KiB messages"),
@@ -134,6 +135,17 @@ def many_aim(results):
                      value)]  # fmt: skip
 
 
+def many_lines(results):
+    """The same for all the others: what of it is the machine's."""
+    few, many = results.get("echo64", {}), results.get("echo4000", {})
+    each = [(WRITTEN[name], measure.ratio(many[name], few[name], "cpu_per"))
+            for name in many if name in few and name != "wstape"]  # fmt: skip
+    words = [f"{title} {value:.2f}" for title, value in each if value is not None]
+    if not words:
+        return []
+    return [f"CPU a message with 4,000 connections, by 64, of the others: {', '.join(words)}."]
+
+
 def read_aim(rates):
     if "wstape verify" not in rates:
         return []
@@ -168,7 +180,7 @@ def document(results, rates, machine):
     lines = list(machine)
     rows = aim_rows(results) + many_aim(results) + read_aim(rates)
     aims = _table(["aim", "wanted", "measured", "reached"], rows) if rows else []
-    for part in (aims, tape_lines(results), ratio_table(results)):
+    for part in (aims, many_lines(results), tape_lines(results), ratio_table(results)):
         if part:
             lines += [""] + part
     for load in measure.LOADS:
