@@ -304,8 +304,7 @@ int replay_caller_close_for_mismatch(struct replay_caller *c, int64_t now_ns)
     return replay_caller_say_goodbye(c, 1008, "not what was recorded", now_ns);
 }
 
-/* What every input ends with. */
-static int settle(struct replay_caller *c, int r, int64_t now_ns)
+int replay_caller_settle(struct replay_caller *c, int r, int64_t now_ns)
 {
     if (r == 0 && c->early) {
         c->early = false;
@@ -338,7 +337,7 @@ int replay_caller_start(struct replay_caller *c, int64_t now_ns)
     c->arrived_at = c->flow_at = now_ns;
     replay_pace_init(&c->pace, c->stage->options.pace, c->connection->opened_ns,
                      now_ns);
-    return settle(c, 0, now_ns);
+    return replay_caller_settle(c, 0, now_ns);
 }
 
 /* Nothing is compared any more: only the close frame is waited for. */
@@ -363,7 +362,7 @@ int replay_caller_bytes(struct replay_caller *c, struct bytes in, int64_t now_ns
     } else if (r == 0 && (c->state == CALLER_FRAMES || c->state == CALLER_CLOSING)) {
         r = replay_caller_frames_bytes(c, rest, now_ns);
     }
-    return settle(c, r, now_ns);
+    return replay_caller_settle(c, r, now_ns);
 }
 
 void replay_caller_unreachable(struct replay_caller *c, const char *why)
@@ -415,7 +414,7 @@ int replay_caller_ended(struct replay_caller *c, enum capture_end kind, int64_t 
     } else {
         c->early = true;
     }
-    return settle(c, r, now_ns);
+    return replay_caller_settle(c, r, now_ns);
 }
 
 int replay_caller_wake(struct replay_caller *c, int64_t now_ns)
@@ -425,7 +424,7 @@ int replay_caller_wake(struct replay_caller *c, int64_t now_ns)
     } else if (walks(c) && !c->flow && is_stuck(c, now_ns)) {
         give_up_sending(c, now_ns);
     }
-    return settle(c, 0, now_ns);
+    return replay_caller_settle(c, 0, now_ns);
 }
 
 int replay_caller_flow(struct replay_caller *c, bool on, int64_t now_ns)
@@ -440,5 +439,5 @@ int replay_caller_flow(struct replay_caller *c, bool on, int64_t now_ns)
     if (on && c->pong_due && c->state == CALLER_FRAMES) {
         r = replay_caller_put_pong(c);
     }
-    return settle(c, r, now_ns);
+    return replay_caller_settle(c, r, now_ns);
 }

@@ -290,10 +290,12 @@ static int hear_message(void *owner, uint32_t connection,
 {
     struct replay_caller *c = owner;
     unsigned opcode = capture_message_opcode(m);
-    int r = 0;
+    int r;
 
     (void)connection;
-    r = replay_caller_close_for_mismatch(c, m->end_ns); /* before what follows */
+    /* Before what follows: a close frame, or a mismatch, may be the end of it. */
+    r = c->early ? replay_caller_settle(c, 0, m->end_ns)
+                 : replay_caller_close_for_mismatch(c, m->end_ns);
     if (r < 0) {
         return r;
     }

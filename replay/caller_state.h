@@ -145,6 +145,10 @@ void replay_caller_tell(struct replay_caller *c, struct replay_event *e);
 /* No more is said: the connection ends that way, if we have not ended it yet. */
 void replay_caller_hang_up(struct replay_caller *c, enum capture_end kind);
 
+/* What every input ends with, and a close frame before what comes behind it: act on
+ * what has come, and go on. `r`: what came of the input. */
+int replay_caller_settle(struct replay_caller *c, int r, int64_t now_ns);
+
 int64_t replay_caller_earlier(int64_t a, int64_t b); /* negative: never */
 
 /* ---- caller_head.c ---- */

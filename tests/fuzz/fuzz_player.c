@@ -261,12 +261,10 @@ static int put_accept(struct buf *out, struct bytes key)
     return buf_put(out, key);
 }
 
-/* What comes behind a close frame is heard or not, and of a tunnel as much is shown as
- * came. */
+/* Of a tunnel as much is shown as came. */
 static bool depends_on_borders(const struct replay_event *e)
 {
-    return e->kind == REPLAY_EVENT_BROKEN ||
-           (e->kind == REPLAY_EVENT_DIFFERENCE && e->message == 0);
+    return e->kind == REPLAY_EVENT_DIFFERENCE && e->message == 0;
 }
 
 static void tell(void *owner, const struct replay_event *e)

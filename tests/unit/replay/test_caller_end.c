@@ -224,6 +224,44 @@ static void what_follows_a_close_is_broken_and_not_compared(void **unused)
     rig_deinit(&r);
 }
 
+/* The server's close is the last thing there is. */
+static void start_last_is_close(struct rig *r)
+{
+    rig_init(r);
+    put_shake(&r->tape, 1, NULL);
+    put_text(&r->tape, CLIENT, "ask");
+    put_close(r, SERVER, "\x03\xf3", 2);
+    put_close(r, CLIENT, "\x03\xf3", 2);
+    start(r);
+}
+
+/* A close frame that comes early, or with which all is there, is the end of it, whether
+ * what is behind it came with it or later. */
+static void nothing_is_heard_behind_the_end_of_it(void **unused)
+{
+    static const char words[] = "\x88\x02\x03\xf3\x81\x02hi\xf1\x02ho\x81\x01.";
+    static const char *const told[] = {
+        "missing 1: answer -> none\nmissing 2: answer again -> none\n"
+        "end: close 1000 -> close 1011\n",
+        "",
+    };
+
+    (void)unused;
+    for (unsigned i = 0; i < 8; i++) {
+        struct rig r;
+
+        (i % 2 == 0 ? start_two_turns : start_last_is_close)(&r);
+        r.stage->options.on_mismatch = i / 2 % 2 == 0 ? REPLAY_REPORT : REPLAY_CLOSE;
+        r.split = i / 4;
+        rig_bytes(&r, bytes_make(words, sizeof(words) - 1));
+        rig_run(&r);
+        expect_done(&r, CAPTURE_END_FIN);
+        expect_said(&r, "text ask\nclose 1011\n");
+        expect_told(&r, told[i % 2]);
+        rig_deinit(&r);
+    }
+}
+
 /* ---- ends of the client's own ---- */
 
 static void start_client_end(struct rig *r, enum capture_end kind, bool server_too)
@@ -430,6 +468,7 @@ int main(void)
         cmocka_unit_test(a_server_that_leaves_early_is_told),
         cmocka_unit_test(closes_that_cross_are_no_difference),
         cmocka_unit_test(what_follows_a_close_is_broken_and_not_compared),
+        cmocka_unit_test(nothing_is_heard_behind_the_end_of_it),
         cmocka_unit_test(a_reset_of_the_client_is_done_at_once),
         cmocka_unit_test(a_fin_of_the_client_is_done_and_what_follows_awaited),
         cmocka_unit_test(after_a_fin_nothing_is_awaited_for_long),
