@@ -118,12 +118,27 @@ static void put_payload(struct sim_chance *c, bool is_text, bool big, struct buf
     }
 }
 
+/* The frame that begins at `from`, over and over: a burst with one header. */
+static void repeat(const struct voice *v, size_t from, size_t times)
+{
+    struct buf frame = { 0 };
+
+    sim_must(
+        buf_put(&frame, bytes_from(buf_bytes(sim_talk_bytes(v->t, v->from)), from)));
+    for (; times > 0; times--) {
+        sim_talk_put(v->t, v->from, buf_bytes(&frame));
+    }
+    buf_deinit(&frame);
+}
+
 static void put_message(const struct voice *v, bool big)
 {
     bool is_text = sim_odds(v->c, 70);
     uint8_t first = is_text ? WIRE_OP_TEXT : WIRE_OP_BINARY;
     uint64_t left = sim_odds(v->c, 30) ? sim_between(v->c, 2, 5) : 1;
     struct buf payload = { 0 }, coded = { 0 };
+    size_t from = sim_talk_bytes(v->t, v->from)->len;
+    bool is_whole = left == 1 && v->deflate == NULL;
     struct bytes rest;
 
     put_payload(v->c, is_text, big, &payload);
@@ -147,6 +162,9 @@ static void put_message(const struct voice *v, bool big)
             v->t->parts = true;
             put_control(v, sim_odds(v->c, 50) ? WIRE_OP_PING : WIRE_OP_PONG);
         }
+    }
+    if (is_whole && payload.len < 2000 && payload.len % 4 == 1) {
+        repeat(v, from, 1 + payload.len % 3);
     }
     buf_deinit(&payload);
     buf_deinit(&coded);
