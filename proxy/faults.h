@@ -25,6 +25,7 @@ struct proxy_gather {
     struct buf payload; /* unmasked, still compressed */
     uint8_t first;      /* of its first frame */
     bool on;
+    bool passes; /* no rule judges it, and it waits for nothing but its own end */
 };
 
 /* A message that waits until others have overtaken it. */

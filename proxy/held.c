@@ -177,7 +177,7 @@ int proxy_held_follow(struct proxy_session *s, enum side from, bool everything,
 
 static void gather_reset(struct proxy_gather *g)
 {
-    g->on = false;
+    g->on = g->passes = false;
     buf_deinit(&g->raw);
     buf_deinit(&g->payload);
 }
@@ -187,16 +187,39 @@ static bool is_control(const struct proxy_session *s, enum side from)
     return wire_frame_is_control(&s->lanes[from].frame) != 0;
 }
 
+/* Of the message that is being gathered. */
+static bool continues(const struct proxy_session *s, enum side from)
+{
+    return proxy_held_of(s, from)->message.on &&
+           wire_frame_opcode(&s->lanes[from].frame) == WIRE_OP_CONTINUATION;
+}
+
+/* A control frame, or one that begins no message and continues none. */
+static bool stands_alone(const struct proxy_session *s, enum side from)
+{
+    return is_control(s, from) ||
+           (kind_of(s->lanes[from].frame.first) == NO_KIND && !continues(s, from));
+}
+
 static struct proxy_gather *gather_of(const struct proxy_session *s, enum side from)
 {
     struct proxy_held *h = proxy_held_of(s, from);
 
-    return is_control(s, from) ? &h->control : &h->message;
+    return stands_alone(s, from) ? &h->control : &h->message;
 }
 
 static bool waits_behind(const struct proxy_held *h, unsigned kind)
 {
     return !proxy_line_empty(&h->line) && (h->line.torn || kind == INJECT_CLOSE);
+}
+
+/* What no rule judges does not go between the halves of a frame either; only control
+ * frames go before what is delayed. */
+static bool must_hold_odd(const struct proxy_session *s, enum side from)
+{
+    const struct proxy_held *h = proxy_held_of(s, from);
+
+    return !proxy_line_empty(&h->line) && (h->line.torn || !is_control(s, from));
 }
 
 static bool must_hold(struct proxy_session *s, enum side from, unsigned kind,
@@ -210,6 +233,31 @@ static bool must_hold(struct proxy_session *s, enum side from, unsigned kind,
            waits_behind(h, kind) || (kind == INJECT_CLOSE && h->overtaken_count > 0) ||
            inject_may_hold(s->faults->connection, from, (enum inject_opcode)kind,
                            proxy_faults_time(s, now_ns));
+}
+
+/* What goes before others must be whole when it goes: they may be let go at any time,
+ * and not into the middle of it. */
+static bool must_be_whole(const struct proxy_held *h)
+{
+    return !proxy_line_empty(&h->line) || h->overtaken_count > 0;
+}
+
+/* A frame that no rule judges. */
+static bool hold_odd(const struct proxy_session *s, enum side from, uint8_t first)
+{
+    struct proxy_gather *g = gather_of(s, from);
+    bool waits = must_hold_odd(s, from);
+
+    if (continues(s, from)) {
+        return true;
+    }
+    if (!waits && !must_be_whole(proxy_held_of(s, from))) {
+        return false;
+    }
+    g->on = true;
+    g->first = first;
+    g->passes = !waits;
+    return true;
 }
 
 int proxy_held_begin(struct proxy_session *s, enum side from, bool *held,
@@ -239,7 +287,7 @@ int proxy_held_begin(struct proxy_session *s, enum side from, bool *held,
         return 0;
     }
     if (kind == NO_KIND) {
-        *held = h->message.on && (first & 0x0fU) == WIRE_OP_CONTINUATION;
+        *held = hold_odd(s, from, first);
         return 0;
     }
     /* A new message inside a fragmented one, or a close: it can never be whole. */
@@ -252,9 +300,9 @@ int proxy_held_begin(struct proxy_session *s, enum side from, bool *held,
     *held = must_hold(s, from, kind, now_ns);
     if (!*held) {
         inject_skip(s->faults->connection, from, (enum inject_opcode)kind);
-        return 0;
+        *held = g->passes = must_be_whole(h);
     }
-    g->on = true;
+    g->on = *held;
     g->first = first;
     return 0;
 }
@@ -282,6 +330,29 @@ static bool too_large(const struct proxy_session *s, enum side from,
            g->raw.len > limit + FRAMING_MAX;
 }
 
+/* A frame that no rule judges, or what there is of it. */
+static int pass_odd(struct proxy_session *s, enum side from,
+                    const struct proxy_gather *g, int64_t now_ns)
+{
+    struct slice copy;
+    int r;
+
+    if (!g->passes) {
+        return proxy_held_queue(s, from, buf_bytes(&g->raw), now_ns, true, now_ns);
+    }
+    r = slice_copy(buf_bytes(&g->raw), &copy);
+    if (r == 0) {
+        r = proxy_session_send(s, side_other(from), copy, now_ns);
+        chunk_unref(copy.chunk);
+    }
+    return r;
+}
+
+static bool is_odd(const struct proxy_gather *g)
+{
+    return g->passes || kind_of(g->first) == NO_KIND;
+}
+
 /* It is given up while it still arrives: the rest passes unheld. */
 static int give_up(struct proxy_session *s, enum side from, struct proxy_gather *g,
                    int64_t now_ns)
@@ -295,9 +366,13 @@ static int give_up(struct proxy_session *s, enum side from, struct proxy_gather 
 
     proxy_line_flush(&h->line);
     r = proxy_held_release(s, from, now_ns);
-    h->failed = h->inflates;
-    j.opaque = h->recodes;
-    r = r == 0 ? proxy_judge_escape(s, &j) : r;
+    if (r == 0 && is_odd(g)) {
+        r = pass_odd(s, from, g, now_ns);
+    } else if (r == 0) {
+        h->failed = h->inflates;
+        j.opaque = h->recodes;
+        r = proxy_judge_escape(s, &j);
+    }
     s->lanes[from].held = false;
     gather_reset(g);
     return r;
@@ -354,15 +429,40 @@ int proxy_held_end(struct proxy_session *s, enum side from, int64_t now_ns)
         gather_reset(g); /* nobody gets it any more */
         return 0;
     }
-    if (!is_control(s, from) && (f->first & WIRE_FIN) == 0) {
+    if (!stands_alone(s, from) && (f->first & WIRE_FIN) == 0) {
         return 0;
     }
     g->on = false;
-    r = proxy_judge(s, &j);
+    r = is_odd(g) ? pass_odd(s, from, g, now_ns) : proxy_judge(s, &j);
     gather_reset(g);
     if (r == 0 && g == &proxy_held_of(s, from)->message) {
         r = release_behind(s, from, now_ns);
     }
+    return r;
+}
+
+/* Half a header, at the end, waits as whatever is delayed; nothing follows an end that
+ * waits itself. */
+static int finish_header(struct proxy_session *s, enum side from, int64_t now_ns)
+{
+    struct wire_frame_decoder *d = &s->lanes[from].decoder;
+    const struct proxy_held *h = proxy_held_of(s, from);
+    struct slice copy;
+    int r;
+
+    if (d->have == 0 || (proxy_line_empty(&h->line) && h->ending == NULL)) {
+        return 0;
+    }
+    r = slice_copy(bytes_make(d->raw, d->have), &copy);
+    if (r < 0) {
+        return r;
+    }
+    d->have = 0;
+    r = proxy_tap_raw(s->shared->tap, s->number, now_ns, from, copy);
+    if (r == 0 && h->ending == NULL) {
+        r = proxy_held_queue(s, from, slice_bytes(copy), now_ns, false, now_ns);
+    }
+    chunk_unref(copy.chunk);
     return r;
 }
 
@@ -381,5 +481,5 @@ int proxy_held_finish(struct proxy_session *s, enum side from, int64_t now_ns)
     }
     gather_reset(&h->message);
     gather_reset(&h->control);
-    return r;
+    return r == 0 ? finish_header(s, from, now_ns) : r;
 }

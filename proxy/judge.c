@@ -235,6 +235,23 @@ static const char *why_opaque(const struct proxy_session *s, enum side from)
                : "the message cannot be decompressed";
 }
 
+/* Behind what is delayed, stalled or overtaken. */
+static int close_too_big(struct proxy_session *s, const struct proxy_judged *j)
+{
+    int r;
+
+    proxy_line_flush(&proxy_held_of(s, j->from)->line);
+    r = proxy_held_release(s, j->from, j->now_ns);
+    if (r == 0 && s->state == PROXY_OPEN) {
+        r = proxy_held_follow(s, j->from, true, j->now_ns);
+    }
+    return r == 0 ? proxy_faults_close(s, j->from, MESSAGE_TOO_BIG,
+                                       "a message too large for the rules "
+                                       "(--max-message)",
+                                       j->now_ns)
+                  : r;
+}
+
 /* What cannot be decoded is passed as it came; the rules that might have held are
  * named. */
 int proxy_judge_escape(struct proxy_session *s, const struct proxy_judged *j)
@@ -246,9 +263,7 @@ int proxy_judge_escape(struct proxy_session *s, const struct proxy_judged *j)
 
     if (j->opaque && proxy_held_of(s, j->from)->recodes &&
         (j->gather->first & WIRE_RSV1) != 0) {
-        return proxy_faults_close(s, j->from, MESSAGE_TOO_BIG,
-                                  "a message too large for the rules (--max-message)",
-                                  j->now_ns);
+        return close_too_big(s, j);
     }
     for (size_t i = 0; r == 0 && i < count; i++) {
         if (j->opaque && !j->oversize) {
