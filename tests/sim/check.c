@@ -215,6 +215,20 @@ static void check_complete(struct sim_pair *p, enum side from)
     }
 }
 
+/* A leg that was there has one end on the tape, the peer's or wstape's; a peer that had
+ * said goodbye may still break off. */
+static void check_ends(struct sim_pair *p, enum side side)
+{
+    const struct sim_facts *f = &p->facts;
+    bool there = side == CLIENT ? f->opened : f->upstream;
+    unsigned peer = f->ends[side], own = f->ends_by_us[side];
+
+    if (there ? peer + own == 0 || own > 1 || peer > 2 : peer + own > 0) {
+        sim_wrong(p->world, "connection %u: %u ends of %s and %u by wstape on the tape",
+                  p->number, peer, side_name(side), own);
+    }
+}
+
 void sim_check_end(struct sim_pair *p)
 {
     const struct sim_talk *t = &p->cast->talk;
@@ -225,7 +239,9 @@ void sim_check_end(struct sim_pair *p)
     }
     for (int side = CLIENT; side <= SERVER; side++) {
         check_taped(p, (enum side)side);
+        check_ends(p, (enum side)side);
         sim_check_decodes(p, (enum side)side);
+        sim_check_trace(p, (enum side)side);
         if (f->acted || f->spoke) {
             continue;
         }
@@ -245,5 +261,6 @@ void sim_facts_deinit(struct sim_facts *f)
         buf_deinit(&f->got[side]);
         buf_deinit(&f->faults[side]);
         buf_deinit(&f->after[side]);
+        sim_trace_deinit(&f->trace[side]);
     }
 }

@@ -84,7 +84,7 @@ bool sim_record_run(uint64_t seed, bool verbose, struct buf *wrong)
     struct sim_scene scene;
     struct sim_world first;
 
-    sim_scene_make(&scene, seed);
+    sim_scene_make_with_halves(&scene, seed);
     if (verbose) {
         sim_scene_describe(&scene);
     }

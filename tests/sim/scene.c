@@ -65,6 +65,7 @@ static void make_cast(struct sim_scene *s, struct sim_cast *cast, struct sim_cha
     cast->starts_at = ms(sim_below(c, 60));
     cast->talk.calm = s->calm;
     cast->talk.keep_host = s->config.keep_host;
+    cast->talk.halves = s->halves;
     cast->talk.patience_ns = (s->has_rules ? 1 : 60) * CLOCK_NS_PER_S;
     sim_talk_make(&cast->talk, c, big);
     if (s->calm) {
@@ -92,11 +93,11 @@ static void make_rules(struct sim_scene *s, struct sim_chance *c)
     }
 }
 
-void sim_scene_make(struct sim_scene *s, uint64_t seed)
+static void make(struct sim_scene *s, uint64_t seed, bool halves)
 {
     struct sim_chance c = sim_chance_new(seed, 1);
 
-    *s = (struct sim_scene){ .seed = seed, .stop_at = last_ns };
+    *s = (struct sim_scene){ .seed = seed, .halves = halves, .stop_at = last_ns };
     s->calm = sim_odds(&c, 45);
     s->count = sim_odds(&c, 70) ? 1 : (unsigned)sim_between(&c, 2, SIM_PAIRS_MAX);
     configure(s, &c);
@@ -108,6 +109,16 @@ void sim_scene_make(struct sim_scene *s, uint64_t seed)
     for (unsigned i = 0; i < s->count; i++) {
         make_cast(s, &s->cast[i], &c);
     }
+}
+
+void sim_scene_make(struct sim_scene *s, uint64_t seed)
+{
+    make(s, seed, false);
+}
+
+void sim_scene_make_with_halves(struct sim_scene *s, uint64_t seed)
+{
+    make(s, seed, true);
 }
 
 void sim_scene_deinit(struct sim_scene *s)

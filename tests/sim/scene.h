@@ -27,6 +27,7 @@ struct sim_cast {
 
 struct sim_scene {
     uint64_t seed;
+    bool halves;
     bool calm; /* nothing depends on when things happen: every split gives the same */
     unsigned count;
     struct sim_cast cast[SIM_PAIRS_MAX];
@@ -41,6 +42,8 @@ struct sim_scene {
 };
 
 void sim_scene_make(struct sim_scene *s, uint64_t seed);
+/* The same, but for some WebSockets that end inside a frame's header. */
+void sim_scene_make_with_halves(struct sim_scene *s, uint64_t seed);
 void sim_scene_deinit(struct sim_scene *s);
 
 /* In words, for -v. */

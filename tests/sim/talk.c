@@ -1,6 +1,7 @@
 #include "tests/sim/talk.h"
 
 #include "base/alloc.h"
+#include "wire/frame.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -88,6 +89,27 @@ void sim_talk_deinit(struct sim_talk *t)
  * surely said all does it end. */
 enum { LAST_PATIENCE = 50 };
 
+/* A frame's header that is never whole, as the last word. Its luck is its own, so that
+ * seeds mean what they meant before there was this. */
+static void put_half_header(struct sim_talk *t, const struct sim_chance *c,
+                            enum side from)
+{
+    struct sim_chance own = sim_chance_new(c->state, 2);
+    struct wire_frame f = { .first = WIRE_FIN | WIRE_OP_TEXT,
+                            .payload_len = sim_below(&own, 1 << 20),
+                            .masked = from == CLIENT };
+    uint8_t header[WIRE_FRAME_HEADER_MAX];
+    size_t len;
+
+    if (!t->frames || !t->halves || !sim_odds(&own, 10)) {
+        return;
+    }
+    f.form = sim_odds(&own, 50) ? 64 : wire_frame_form(f.payload_len);
+    len = wire_frame_encode(&f, header);
+    sim_talk_put(t, from, bytes_make(header, (size_t)sim_between(&own, 1, len - 1)));
+    sim_talk_say(t, from);
+}
+
 static void end_orderly(struct sim_talk *t, struct sim_chance *c)
 {
     enum side first = sim_odds(c, 50) ? CLIENT : SERVER;
@@ -95,6 +117,7 @@ static void end_orderly(struct sim_talk *t, struct sim_chance *c)
 
     sim_talk_hear(t, first);
     t->by[first].steps[t->by[first].count - 1].for_ns *= LAST_PATIENCE;
+    put_half_header(t, c, first);
     sim_talk_end(t, first, CAPTURE_END_FIN);
     sim_talk_hear(t, second);
     sim_talk_hear_end(t, second);

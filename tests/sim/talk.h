@@ -52,6 +52,7 @@ struct sim_talk {
     struct wire_deflate_params deflate; /* as agreed */
     bool spoiled; /* frames that break the protocol, or what cannot be decompressed */
     bool parts;   /* messages come in fragments, other frames between them */
+    bool halves;  /* its last word may be half a frame's header */
 };
 
 /* `big`: some messages fill every queue. */

@@ -37,6 +37,7 @@ static void taped_payload(struct sim_pair *p, enum side from, struct bytes plain
     }
     f->frame_at[from] += plain.len;
     taped(p, from, buf_bytes(&wire));
+    sim_trace_more(p, side_other(from), buf_bytes(&wire));
     may_pass(p, side_other(from), plain.len);
     buf_deinit(&wire);
 }
@@ -56,6 +57,9 @@ static void taped_frame(struct sim_pair *p, enum side from,
     len = wire_frame_encode(f, header);
     p->facts.frame_at[from] = 0;
     taped(p, from, bytes_make(header, len));
+    sim_trace_put(p, side_other(from),
+                  wire_frame_is_control(f) ? SIM_TRACE_CONTROL : SIM_TRACE_STREAM,
+                  bytes_make(header, len));
     may_pass(p, side_other(from), len);
     taped_payload(p, from, c->payload);
 }
@@ -64,7 +68,16 @@ static void taped_frame(struct sim_pair *p, enum side from,
 static void taped_body(struct sim_pair *p, const struct capture_record *r)
 {
     enum side from = r->u.body.from;
+    struct bytes said =
+        bytes_from(buf_bytes(&p->cast->talk.by[from].bytes), p->facts.taped[from]);
 
+    if (r->u.body.wire_len > said.len) {
+        sim_wrong(p->world, "connection %u: the tape has a body that was not said",
+                  p->number);
+        return;
+    }
+    sim_trace_put(p, side_other(from), SIM_TRACE_STREAM,
+                  bytes_first(said, (size_t)r->u.body.wire_len));
     taped(p, from, r->u.body.bytes);
     p->facts.taped[from] += (size_t)r->u.body.wire_len - r->u.body.bytes.len;
     may_pass(p, side_other(from), r->u.body.wire_len);
@@ -76,6 +89,7 @@ static void taped_head(struct sim_pair *p, enum side from,
     struct bytes sent = r->u.head.sent.len > 0 ? r->u.head.sent : r->u.head.bytes;
 
     taped(p, from, r->u.head.bytes);
+    sim_trace_put(p, side_other(from), SIM_TRACE_STREAM, sent);
     may_pass(p, side_other(from), sent.len);
 }
 
@@ -113,11 +127,25 @@ static void taped_fault(struct sim_pair *p, const struct capture_record *r)
         (unsigned long long)r->u.fault.draw, r->u.fault.applied ? "" : " failed"));
 }
 
+/* A close frame that no rule's name stands for. */
+static bool is_goodbye(const struct capture_record *r)
+{
+    struct bytes b = r->u.sent.bytes;
+
+    return b.len > 0 && b.at[0] == (WIRE_FIN | WIRE_OP_CLOSE) &&
+           (has(r->u.sent.cause, "wstape stops now") ||
+            has(r->u.sent.cause, "a message too large"));
+}
+
 static void taped_sent(struct sim_pair *p, const struct capture_record *r)
 {
     p->facts.spoke = true;
     p->facts.cuts = p->facts.cuts || has(r->u.sent.cause, "a message too large");
     sim_must(buf_put(&p->facts.own[r->u.sent.to], r->u.sent.bytes));
+    sim_trace_put(p, r->u.sent.to, SIM_TRACE_SENT, r->u.sent.bytes);
+    if (is_goodbye(r)) {
+        sim_trace_last(p, r->u.sent.to);
+    }
     may_pass(p, r->u.sent.to, r->u.sent.bytes.len);
 }
 
@@ -129,9 +157,33 @@ static void taped_note(struct sim_pair *p, struct bytes text)
     f->unparsed = f->unparsed || has(text, "bytes pass unparsed");
 }
 
+/* A peer's end is what it did; one that wstape made it says so. */
+static void taped_end(struct sim_pair *p, const struct capture_record *r)
+{
+    struct sim_facts *f = &p->facts;
+    const struct sim_leg *l = &p->legs[r->u.end.side];
+
+    f->by_us = f->by_us || r->u.end.by_wstape;
+    if (r->u.end.by_wstape) {
+        f->ends_by_us[r->u.end.side]++;
+        return;
+    }
+    f->ends[r->u.end.side]++;
+    if (!l->end_told || r->u.end.kind != l->end) {
+        sim_wrong(p->world,
+                  "connection %u: the tape has an end of %s (%d) that was not",
+                  p->number, side_name(r->u.end.side), (int)r->u.end.kind);
+    }
+}
+
 static void take(struct sim_pair *p, const struct capture_record *r)
 {
-    SIM_TELL(p->world, "%u   + record %d", p->number, (int)r->type);
+    const struct sim_world *w = p->world;
+
+    SIM_TELL(w, "%u   + record %d", p->number, (int)r->type);
+    if (r->time_ns != w->now_ns - w->origin_ns) {
+        sim_wrong(p->world, "connection %u: a record is of another time", p->number);
+    }
     switch ((int)r->type) {
     case CAPTURE_REQUEST:
         taped_head(p, CLIENT, r);
@@ -150,6 +202,7 @@ static void take(struct sim_pair *p, const struct capture_record *r)
         return;
     case CAPTURE_RAW:
         taped(p, r->u.raw.from, r->u.raw.bytes);
+        sim_trace_put(p, side_other(r->u.raw.from), SIM_TRACE_STREAM, r->u.raw.bytes);
         may_pass(p, side_other(r->u.raw.from), r->u.raw.bytes.len);
         return;
     case CAPTURE_SENT:
@@ -158,8 +211,14 @@ static void take(struct sim_pair *p, const struct capture_record *r)
     case CAPTURE_FAULT:
         taped_fault(p, r);
         return;
+    case CAPTURE_OPEN:
+        p->facts.opened = true;
+        return;
+    case CAPTURE_UPSTREAM:
+        p->facts.upstream = p->facts.upstream || r->u.upstream.error.len == 0;
+        return;
     case CAPTURE_END:
-        p->facts.by_us = p->facts.by_us || r->u.end.by_wstape;
+        taped_end(p, r);
         return;
     case CAPTURE_NOTE:
         taped_note(p, r->u.note.text);

@@ -10,6 +10,7 @@
  *   turn.c    the turn: tape, then outputs
  *   taped.c   what the tape has of it
  *   check.c   what must hold at every step
+ *   trace.c   what a side got against the tape's records
  */
 #ifndef WSTAPE_TESTS_SIM_WORLD_H
 #define WSTAPE_TESTS_SIM_WORLD_H
@@ -49,17 +50,43 @@ struct sim_leg {
     int64_t take_at;
 };
 
+enum sim_trace_kind {
+    SIM_TRACE_STREAM, /* heads, bodies, raw bytes and data frames */
+    SIM_TRACE_CONTROL,
+    SIM_TRACE_SENT,
+    SIM_TRACE_KINDS
+};
+
+/* What the tape has for a side: a record's bytes on the wire, or a whole frame's. */
+struct sim_unit {
+    size_t at, len; /* of `bytes` */
+    enum sim_trace_kind kind;
+    bool last; /* wstape's close frame: nothing may follow it */
+    bool used; /* scratch */
+};
+
+struct sim_trace {
+    struct buf bytes;
+    struct sim_unit *units;
+    size_t count, cap;
+    size_t next[SIM_TRACE_KINDS], shortest; /* scratch */
+};
+
 /* What the checks know of a connection. */
 struct sim_facts {
-    size_t taped[2];            /* bytes of a side that are on the tape */
-    uint64_t may_pass[2];       /* bytes that the tape has for a side, ... */
-    uint64_t this_turn[2];      /* ... and those not written yet */
-    uint64_t passed[2];         /* bytes performed to a side */
-    size_t matched[2];          /* of these: of what is expected */
-    struct buf own[2];          /* wstape's own words to a side, not performed yet */
-    struct buf got[2];          /* everything performed to a side */
-    struct buf faults[2];       /* acts on a direction, a line each */
-    struct buf after[2];        /* performed after the tape failed */
+    size_t taped[2];           /* bytes of a side that are on the tape */
+    uint64_t may_pass[2];      /* bytes that the tape has for a side, ... */
+    uint64_t this_turn[2];     /* ... and those not written yet */
+    uint64_t passed[2];        /* bytes performed to a side */
+    size_t matched[2];         /* of these: of what is expected */
+    struct buf own[2];         /* wstape's own words to a side, not performed yet */
+    struct buf got[2];         /* everything performed to a side */
+    struct buf faults[2];      /* acts on a direction, a line each */
+    struct buf after[2];       /* performed after the tape failed */
+    struct sim_trace trace[2]; /* by the side that gets it */
+    unsigned ends[2];          /* END records of a side's own end, and ... */
+    unsigned ends_by_us[2];    /* ... of those that wstape made */
+    bool opened, upstream;     /* the tape has OPEN, and that the backend was reached */
     struct wire_frame frame[2]; /* the one in progress on the tape */
     uint64_t frame_at[2];
     bool cuts;      /* one that may end the connection */
@@ -172,5 +199,17 @@ void sim_check_decodes(struct sim_pair *p, enum side to);
 /* The session is over. */
 void sim_check_end(struct sim_pair *p);
 void sim_facts_deinit(struct sim_facts *f);
+
+/* ---- trace.c ---- */
+
+void sim_trace_put(struct sim_pair *p, enum side to, enum sim_trace_kind kind,
+                   struct bytes b);
+/* Further bytes of the last one. */
+void sim_trace_more(struct sim_pair *p, enum side to, struct bytes b);
+/* It is wstape's last word to this side. */
+void sim_trace_last(struct sim_pair *p, enum side to);
+void sim_trace_deinit(struct sim_trace *t);
+/* The session is over. */
+void sim_check_trace(struct sim_pair *p, enum side to);
 
 #endif
