@@ -64,6 +64,22 @@ static void settle(struct seat *s, int r)
     }
 }
 
+/* When the new tape cannot be written, the proxy closes all connections: what does not
+ * come then says nothing about the backend. */
+static bool is_cut_short(struct seat *s)
+{
+    struct cli_replay_client *c = s->copy->client;
+    struct proxy_server *server = cli_recorder_server(cli_run_recorder(c->run));
+
+    if (proxy_server_totals(server).tape_error == 0) {
+        return false;
+    }
+    if (!c->stopping) {
+        cli_replay_client_stop(c);
+    }
+    return true;
+}
+
 static void give_up(struct seat *s);
 
 static void wake(void *object)
@@ -98,7 +114,9 @@ static void bytes_came(void *object, struct bytes in)
 {
     struct seat *s = object;
 
-    settle(s, replay_caller_bytes(s->caller, in, seat_now(s)));
+    if (!is_cut_short(s)) {
+        settle(s, replay_caller_bytes(s->caller, in, seat_now(s)));
+    }
 }
 
 static void unreachable(struct seat *s, const char *why)
@@ -119,7 +137,9 @@ static void ended(void *object, enum capture_end kind, const char *why)
     if (why != NULL) {
         unreachable(s, why);
     }
-    settle(s, replay_caller_ended(s->caller, kind, seat_now(s)));
+    if (!is_cut_short(s)) {
+        settle(s, replay_caller_ended(s->caller, kind, seat_now(s)));
+    }
 }
 
 static void flow(void *object, bool on)

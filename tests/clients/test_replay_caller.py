@@ -2,6 +2,7 @@
 
 import http
 import json
+import resource
 import socket
 import subprocess
 import time
@@ -323,6 +324,28 @@ def test_backend_that_dies(tape):
     found = [o for o in objects(p) if o.get("mismatch")]
     assert {o["record"] for o in found} <= {"missing", "end", "early", "broken"}
     assert any(o["record"] in ("end", "early") for o in found), found
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_the_new_tape_cannot_be_written(copies, tmp_path):
+    """The play stops there; what did not come is nothing that the backend left out."""
+    def full():
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+
+    with Product() as product:
+        file, _ = recorded(tmp_path, product.url, lambda w: session(
+            w.url("/ws/test"), ["hello"] * 40))
+        p = run("replay", file, "--to", product.url, "--pace", "max", "--json",
+                "--copies", copies, "-o", tmp_path / "new.wstape", preexec_fn=full)
+    assert p.returncode == 3, (p.stdout, p.stderr)
+    assert "the tape cannot be written (File too large)" in p.stderr
+    assert not BROKEN.search(p.stderr)
+    assert [o for o in objects(p) if o.get("mismatch")] == []
+    assert sorted(o.get("copy", 1) for o in objects(p, "waits")) == list(
+        range(1, copies + 1))
+    summary, = objects(p, "summary")
+    assert summary["unfinished"] and 0 < summary["messages"] < copies * 202
 
 
 SHAPED = {"balance": 1700000000, "ms": 1700000000000, "birthday": "2001-02-03",
