@@ -185,11 +185,27 @@ static void put_too_many(const struct replay_event *e, struct report_words *w)
     put_after(e, w);
 }
 
+/* An HTTP answer: to a request that had none on the tape, or to none at all. */
+static void put_extra_answer(const struct replay_event *e, struct report_words *w)
+{
+    if (e->target.len > 0) {
+        put_subject(e, w);
+        replay_words_text(w, ": the tape has no answer to it, got status ");
+    } else {
+        replay_words_text(w, "an answer that nothing asked for: status ");
+    }
+    put_after(e, w);
+}
+
 static void put_extra(const struct replay_report *r, const struct replay_event *e,
                       struct report_words *w)
 {
     if (r->live == CLIENT) {
         put_too_many(e, w);
+        return;
+    }
+    if (e->is_http) {
+        put_extra_answer(e, w);
         return;
     }
     replay_words_text(w, "extra message ");
@@ -320,7 +336,7 @@ static void put_start(const struct replay_report *r, const struct replay_event *
         end = ": ";
         break;
     case REPLAY_EVENT_EXTRA:
-        end = r->live == CLIENT ? " " : ": ";
+        end = r->live == CLIENT || e->target.len > 0 ? " " : ": ";
         break;
     case REPLAY_EVENT_CHOSEN:
     case REPLAY_EVENT_OVER:

@@ -10,6 +10,7 @@
 static void lines_of_a_played_client(void **state)
 {
     struct replay_event order = E(ORDER, 5), timeout = E(TIMEOUT, 3);
+    struct replay_event answer = E(EXTRA, 2);
     struct rig g;
 
     (void)state;
@@ -28,6 +29,12 @@ static void lines_of_a_played_client(void **state)
                 "extra message after message 6: {}");
     expect_line(&g, change(E(EXTRA, 0), NULL, "{}"),
                 "extra message before the first: {}");
+    answer.is_http = true;
+    expect_line(&g, change(answer, NULL, "408"),
+                "an answer that nothing asked for: status 408");
+    answer.target = bytes_of("GET /a");
+    expect_line(&g, change(answer, NULL, "200"),
+                "request 2 GET /a: the tape has no answer to it, got status 200");
     order.other = 4;
     expect_line(&g, order, "message 5 came before message 4");
     expect_line(&g, change(E(END, 0), "close 1000", "close 1011 (Internal error)"),
