@@ -136,6 +136,87 @@ static void a_segment_removed_with_its_checkpoint_shows(void **state)
     (void)state;
 }
 
+static struct capture_record note(const char *text)
+{
+    struct capture_record r = { .type = CAPTURE_NOTE };
+
+    r.u.note.text = bytes_of(text);
+    return r;
+}
+
+static void put_notes(struct tape *t, const char *const *texts)
+{
+    tape_init(t, ID);
+    for (; *texts != NULL; texts++) {
+        struct capture_record r = note(*texts);
+
+        tape_put(t, &r);
+    }
+    tape_put_checkpoint(t);
+}
+
+/* Events of one kind in a tape whose records need not be in order. */
+static unsigned count_events(struct bytes in, enum capture_event event)
+{
+    struct memory_source m = { .bytes = in };
+    struct capture_source source = memory_source(&m);
+    struct capture_item i = { .event = CAPTURE_EVENT_RECORD };
+    struct capture_reader *r;
+    unsigned count = 0;
+
+    assert_int_equal(capture_reader_new(&source, &r, NULL), 0);
+    while (i.event != CAPTURE_EVENT_END) {
+        assert_int_equal(capture_reader_next(r, &i), 0);
+        count += i.event == event;
+    }
+    capture_reader_free(r);
+    return count;
+}
+
+/* Each is sound, they are as many and as long as the checkpoint says: only the CRC of
+ * their CRCs tells. */
+static void records_that_changed_places_show(void **state)
+{
+    static const char *const texts[] = { "one", "two", "six", NULL };
+    struct tape t;
+    struct buf b = { 0 };
+
+    put_notes(&t, texts);
+    assert_int_equal(tape_record(&t, 1).len, tape_record(&t, 2).len);
+    assert_int_equal(count_events(tape_bytes(&t), CAPTURE_EVENT_MISSING), 0);
+    assert_int_equal(buf_put(&b, bytes_first(tape_bytes(&t), t.starts[1])), 0);
+    assert_int_equal(buf_put(&b, tape_record(&t, 2)), 0);
+    assert_int_equal(buf_put(&b, tape_record(&t, 1)), 0);
+    assert_int_equal(buf_put(&b, bytes_from(tape_bytes(&t), t.starts[3])), 0);
+    assert_int_equal(count_events(buf_bytes(&b), CAPTURE_EVENT_MISSING), 1);
+    assert_int_equal(count_events(buf_bytes(&b), CAPTURE_EVENT_DAMAGE), 0);
+    assert_int_equal(count_events(buf_bytes(&b), CAPTURE_EVENT_RECORD), t.count);
+    buf_deinit(&b);
+    tape_deinit(&t);
+    (void)state;
+}
+
+/* A damaged record accounts for its own bytes, not for a longer one that is gone. */
+static void damage_explains_no_more_than_its_length(void **state)
+{
+    static const char *const texts[] = { "short", "gone: much longer than the other",
+                                         "last", NULL };
+    struct result r;
+    struct tape t;
+    struct buf b = { 0 };
+
+    put_notes(&t, texts);
+    assert_int_equal(buf_put(&b, bytes_first(tape_bytes(&t), t.starts[2])), 0);
+    assert_int_equal(buf_put(&b, bytes_from(tape_bytes(&t), t.starts[3])), 0);
+    b.at[t.starts[2] - 8] ^= 1; /* in "short" */
+    assert_int_equal(read_bytes(&t, buf_bytes(&b), 0, &r), 0);
+    assert_int_equal(r.damages, 1);
+    assert_int_equal(r.missings, 1);
+    buf_deinit(&b);
+    tape_deinit(&t);
+    (void)state;
+}
+
 static void inserted_bytes_are_passed_over(void **state)
 {
     struct chance c = { 9 };
@@ -316,6 +397,8 @@ int main(void)
         cmocka_unit_test(every_changed_byte_costs_one_record),
         cmocka_unit_test(removed_bytes_show),
         cmocka_unit_test(a_segment_removed_with_its_checkpoint_shows),
+        cmocka_unit_test(records_that_changed_places_show),
+        cmocka_unit_test(damage_explains_no_more_than_its_length),
         cmocka_unit_test(inserted_bytes_are_passed_over),
         cmocka_unit_test(a_tape_in_a_damaged_payload_stays_payload),
         cmocka_unit_test(even_this_tape_in_a_damaged_payload_stays_payload),

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#define ZLIB_CONST
+#include <zlib.h>
 
 enum { MESSAGES = 200, LONGEST = 70000, LIMIT = 1 << 24 };
 
@@ -63,6 +65,51 @@ static void what_goes_in_comes_out(void **unused)
     assert_int_equal(alloc_live(), 0);
 }
 
+/* A receiver with no more memory than was agreed; it gives out a few bytes at a time,
+ * so that what lies further back is gone. */
+static bool fits_window(struct bytes wire, unsigned bits, size_t len)
+{
+    uint8_t few[16];
+    z_stream z = { .next_in = wire.at, .avail_in = (unsigned)wire.len };
+    size_t sum = 0;
+    int r;
+
+    assert_int_equal(inflateInit2(&z, -(int)bits), Z_OK);
+    do {
+        z.next_out = few;
+        z.avail_out = sizeof(few);
+        r = inflate(&z, Z_SYNC_FLUSH);
+        sum += sizeof(few) - z.avail_out;
+    } while (r == Z_OK && z.avail_out == 0);
+    inflateEnd(&z);
+    return (r == Z_OK || r == Z_BUF_ERROR) && sum == len;
+}
+
+/* Words that come again further and further back. */
+static void nothing_refers_beyond_the_window(void **unused)
+{
+    static uint8_t message[LONGEST];
+    uint32_t state = 3;
+
+    (void)unused;
+    for (size_t at = 0; at < LONGEST; at++) {
+        size_t back = (size_t)64 << (at / 64 % 10);
+
+        message[at] = back > at || at % 128 < 64 ? (uint8_t)next_number(&state)
+                                                 : message[at - back];
+    }
+    for (unsigned bits = 8; bits <= 15; bits++) {
+        struct wire_deflate *d = wire_deflate_new(bits, false);
+        struct buf wire = { 0 };
+
+        assert_int_equal(wire_deflate_message(d, bytes_make(message, LONGEST), &wire),
+                         0);
+        assert_true(fits_window(buf_bytes(&wire), bits, LONGEST));
+        buf_deinit(&wire);
+        wire_deflate_free(d);
+    }
+}
+
 static void a_late_start_needs_nothing_of_before(void **unused)
 {
     struct wire_deflate *theirs = wire_deflate_new(15, false);
@@ -114,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_goes_in_comes_out),
+        cmocka_unit_test(nothing_refers_beyond_the_window),
         cmocka_unit_test(a_late_start_needs_nothing_of_before),
         cmocka_unit_test(every_failed_allocation_leaves_nothing),
     };

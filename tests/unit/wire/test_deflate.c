@@ -196,6 +196,43 @@ static void context_takeover_with_final_blocks(void **state)
     many_messages_share_a_context(9, 3);
 }
 
+/* After a final block references still go back as far as they may (7.2.3.4). */
+static void a_final_block_leaves_the_whole_window(void **state)
+{
+    enum { ALL = 32000, PART = 4000 };
+    static uint8_t said[ALL], packed[2 * PART];
+    struct wire_inflate *i = wire_inflate_new(false);
+    struct buf out = { 0 };
+    struct bytes in;
+    uint32_t number = 1;
+    z_stream z;
+
+    compressor(&z, 15);
+    for (size_t at = 0; at < ALL; at++) {
+        number = number * 1664525U + 1013904223U;
+        said[at] = (uint8_t)(number >> 24);
+    }
+    for (size_t at = 0; at < ALL; at += PART) {
+        bool last = at + PART == ALL;
+
+        in = compress_with(&z, bytes_make(said + at, PART),
+                           last ? Z_FINISH : Z_SYNC_FLUSH, packed, sizeof(packed));
+        assert_int_equal(wire_inflate_message(i, in, SIZE_MAX, &out), 0);
+    }
+    assert_int_equal(deflateReset(&z), Z_OK);
+    assert_int_equal(deflateSetDictionary(&z, said, ALL), Z_OK);
+    in =
+        compress_with(&z, bytes_make(said, PART), Z_SYNC_FLUSH, packed, sizeof(packed));
+    assert_true(in.len < PART / 4);
+    buf_clear(&out);
+    assert_int_equal(wire_inflate_message(i, in, SIZE_MAX, &out), 0);
+    assert_true(bytes_equal(buf_bytes(&out), bytes_make(said, PART)));
+    buf_deinit(&out);
+    deflateEnd(&z);
+    wire_inflate_free(i);
+    (void)state;
+}
+
 /* 200 kB of zeros from 200 bytes, three times: the second is cut, the third is not. */
 static void limit_keeps_the_context_right(void **state)
 {
@@ -259,6 +296,8 @@ static void corrupt_is_told_and_stays(void **state)
         BYTES(0x00, 0x05, 0x00, 0xfa, 0xff), /* a stored block without its bytes */
         BYTES(0x00, 0x05, 0x00, 0xfa, 0xfe, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00),
         BYTES(0xf2, 0x00, 0x11, 0x00, 0x00), /* back to before the start */
+        /* a stored block that the tail and the next message would just fill */
+        BYTES(0x00, 0x0c, 0x00, 0xf3, 0xff, 0x48, 0x65),
     };
 
     (void)state;
@@ -389,6 +428,7 @@ int main(void)
         cmocka_unit_test(empty_messages),
         cmocka_unit_test(context_takeover),
         cmocka_unit_test(context_takeover_with_final_blocks),
+        cmocka_unit_test(a_final_block_leaves_the_whole_window),
         cmocka_unit_test(limit_keeps_the_context_right),
         cmocka_unit_test(limit_is_exact),
         cmocka_unit_test(corrupt_is_told_and_stays),
