@@ -231,13 +231,6 @@ uint16_t net_listener_port(const struct net_listener *n)
     return net_address_port(&a);
 }
 
-void net_listener_address(const struct net_listener *n, char *out, size_t cap)
-{
-    struct sockaddr_storage a = address_of(n->doors[0].fd);
-
-    net_address_text((const struct sockaddr *)&a, out, cap);
-}
-
 void net_listener_free(struct net_listener *n)
 {
     if (n != NULL) {

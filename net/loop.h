@@ -34,6 +34,9 @@ void net_loop_turn_now(struct net_loop *l);
 /* Run until no handle is left (signals do not count), or net_loop_stop. The last thing
  * done is a call of `turn`. 0, or a negative errno. */
 int net_loop_run(struct net_loop *l);
+
+/* Have net_loop_run return before that; it may be called again. wstape ends by closing
+ * what is open: this is for tests, which look at what there is between two events. */
 void net_loop_stop(struct net_loop *l);
 
 /* Monotonic, read at most once an event: good for records, cheap. */

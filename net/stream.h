@@ -83,7 +83,6 @@ int net_listener_new(struct net_loop *l, const char *host, uint16_t port,
                      const struct net_listener_events *events, void *owner,
                      struct net_listener **out, struct err *e);
 uint16_t net_listener_port(const struct net_listener *n);
-void net_listener_address(const struct net_listener *n, char *out, size_t cap);
 void net_listener_free(struct net_listener *n); /* stops listening; takes NULL */
 
 /* ---- connecting ---- */

@@ -112,11 +112,6 @@ bool wire_http_in_head(const struct wire_http *h)
     return h->state == READ_HEAD && h->head.len > 0;
 }
 
-bool wire_http_idle(const struct wire_http *h)
-{
-    return h->state == READ_HEAD && h->head.len == 0;
-}
-
 static void set_event(struct wire_http_event *out, enum wire_http_kind kind)
 {
     *out = (struct wire_http_event){ .kind = kind };

@@ -105,9 +105,6 @@ void wire_http_resume(struct wire_http *h);
 /* True in the middle of a head. */
 bool wire_http_in_head(const struct wire_http *h);
 
-/* True between messages, with no byte of a next one held. */
-bool wire_http_idle(const struct wire_http *h);
-
 /* ---- chunked bodies, for readers of tapes ---- */
 
 /* Append to `out` the content of a chunked body that came as `wire` (RFC 9112, 7.1).

@@ -384,8 +384,6 @@ static void ipv6_addresses_have_brackets(void **state)
     (void)state;
     fixture_init_on(&f, "::1");
     snprintf(want, sizeof(want), "[::1]:%u", f.port);
-    net_listener_address(f.listener, text, sizeof(text));
-    assert_string_equal(text, want);
     connect_to(&f, "::1", f.port);
     assert_int_equal(got.status, 0);
     assert_string_equal(got.address, want);

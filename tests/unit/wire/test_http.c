@@ -401,15 +401,15 @@ static void idle_reader_holds_no_head(void **state)
     size_t used;
 
     (void)state;
-    assert_true(wire_http_idle(h));
+    assert_false(wire_http_in_head(h));
     assert_int_equal(wire_http_next(h, bytes_first(in, 5), &used, &e), 0);
-    assert_false(wire_http_idle(h));
+    assert_true(wire_http_in_head(h));
     assert_int_equal(wire_http_next(h, bytes_from(in, 5), &used, &e), 0);
     assert_int_equal(e.kind, WIRE_HTTP_HEAD);
     assert_true(bytes_equal(wire_http_head(h), in));
     assert_int_equal(wire_http_next(h, (struct bytes){ 0 }, &used, &e), 0);
     assert_int_equal(e.kind, WIRE_HTTP_DONE);
-    assert_true(wire_http_idle(h));
+    assert_false(wire_http_in_head(h));
     assert_int_equal(alloc_live(), before + 1);
     wire_http_free(h);
     assert_int_equal(alloc_live(), before);
@@ -449,11 +449,12 @@ static void after_a_switch_it_waits(void **state)
         assert_int_equal(e.kind, WIRE_HTTP_SWITCH);
         assert_int_equal(used, 0);
     }
-    assert_false(wire_http_idle(h));
     wire_http_finish(h, &e);
     assert_int_equal(e.kind, WIRE_HTTP_MORE);
     wire_http_resume(h);
-    assert_true(wire_http_idle(h));
+    assert_int_equal(wire_http_next(h, bytes_of("HTTP/1.1 204 x\r\n\r\n"), &used, &e),
+                     0);
+    assert_int_equal(e.kind, WIRE_HTTP_HEAD);
     wire_http_free(h);
 }
 
