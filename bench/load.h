@@ -33,9 +33,9 @@ struct bench_order {
 #define BENCH_SAYS_END   "measured"
 
 /*
- * Run one load. But for CONNECT all connections are opened first (60 s at most); then the
- * load runs for 0.2 s unmeasured, then for `secs` between the two lines above. Prints, but
- * for IDLE, those lines, and at last its result as one JSON line:
+ * Run one load. But for CONNECT all connections are opened first (60 s at most); then
+ * the load runs for 0.2 s unmeasured, then for `secs` between the two lines above.
+ * Prints, but for IDLE, those lines, and at last its result as one JSON line:
  *
  *   mode, conns, size, secs    what was run, and how long the measured part took
  *   opened, failed             upgrades that came through; connections that ended early
@@ -47,8 +47,8 @@ struct bench_order {
  *
  * But for STREAM, no connection ends with a message on its way: after `secs` nothing
  * new is sent and echoes are awaited, 2 s at most. So `sent` and `received` are what a
- * proxy between has passed. IDLE prints when all connections are open, and holds them for
- * `secs`. A negative errno when the load could not be run.
+ * proxy between has passed. IDLE prints when all connections are open, and holds them
+ * for `secs`. A negative errno when the load could not be run.
  */
 int bench_load(const struct bench_order *order);
 

@@ -153,8 +153,8 @@ int64_t replay_caller_earlier(int64_t a, int64_t b); /* negative: never */
 
 /* ---- caller_head.c ---- */
 
-/* Append the recorded request head with the options' fields, and of a handshake path and
- * query, in place of its own. */
+/* Append the recorded request head with the options' fields, and of a handshake path
+ * and query, in place of its own. */
 int replay_caller_put_request(const struct replay_options *o, struct bytes head,
                               struct buf *out);
 
