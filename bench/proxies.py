@@ -221,7 +221,8 @@ class Proxies:
                 "mitmdump": "mitmproxy"}  # fmt: skip
     PROGRAMS = {"nginx": ["nginx"], "haproxy": ["haproxy"],
                 "nginx tcpdump": ["nginx", "tcpdump"], "mitmproxy": ["mitmdump"]}  # fmt: skip
-    TLS = ["nginx", "haproxy", "mitmproxy", "wstape"]  # that speak it themselves
+    TLS = ["nginx", "haproxy", "nginx tcpdump", "mitmproxy", "wstape off", "wstape",
+           "wstape rules"]  # that speak it themselves  # fmt: skip
 
     def __init__(self, ports, tools, wstape, folder, files, certificate):
         self.ports = ports  # of the server: plain, with TLS
