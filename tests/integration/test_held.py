@@ -165,6 +165,20 @@ def test_a_client_that_hangs_leaves(how, rule, inject, listener):
 
 
 @pytest.mark.sanitize
+def test_a_client_that_is_kept_waiting_is_heard(inject, listener):
+    """What it said before it was let in is there, all of it."""
+    w = inject(listener.url(), "accept_delay=300ms")
+    end = raw.connect(w.port)
+    end.send(frames.request("/x"))
+    server = listener.take()
+    server.send(frames.response(server.read_head()))
+    assert end.read_head().startswith(b"HTTP/1.1 101")
+    end.close()
+    server.close()
+    w.stop()
+
+
+@pytest.mark.sanitize
 @pytest.mark.parametrize("leaves", ["client", "server"])
 @pytest.mark.parametrize("rule", ["stall,from=server", "delay=1h,from=server"])
 def test_an_end_while_a_message_is_held(rule, leaves, inject, listener):

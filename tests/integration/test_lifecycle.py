@@ -1,5 +1,7 @@
 """Starting and stopping: what a shell or a CI step sees."""
 
+import contextlib
+import select
 import signal
 
 import pytest
@@ -58,6 +60,24 @@ def test_stop_does_not_wait_for_the_silent(record, listener):
     for pair in pairs:
         for end in pair:
             assert end.read_end() in ("fin", "reset")
+
+
+def test_stop_does_not_wait_for_a_reader_that_stalls(record, listener):
+    """What is queued for a peer that takes nothing is given up."""
+    w = record(listener.url())
+    client, server = raw.upgrade(w.port, listener)
+    block = frames.frame(frames.BINARY, bytes(1 << 20))
+    poller = select.poll()
+    poller.register(server.sock, select.POLLOUT)
+    server.sock.settimeout(0)
+    while poller.poll(500):
+        with contextlib.suppress(BlockingIOError):
+            server.sock.send(block)
+    w.process.send_signal(signal.SIGTERM)
+    assert process_ended(w.pid, 15)
+    assert w.wait() == 0
+    for end in (client, server):
+        end.close()
 
 
 def test_stop_in_the_middle_of_a_frame(record, listener):
