@@ -48,6 +48,13 @@ static int fail(struct err *e, const char *text)
     return -EINVAL;
 }
 
+static int fail_many(struct err *e)
+{
+    return err_set(e, -EINVAL,
+                   "show: --connection: more than %d numbers and ranges (1..3 is one)",
+                   SHOW_RANGES_MAX);
+}
+
 int show_ranges_add(struct show_ranges *r, const char *text, struct err *e)
 {
     const char *at = text;
@@ -56,7 +63,10 @@ int show_ranges_add(struct show_ranges *r, const char *text, struct err *e)
         size_t len = strcspn(at, ",");
         char element[ELEMENT_MAX];
 
-        if (len >= sizeof(element) || r->count == SHOW_RANGES_MAX) {
+        if (r->count == SHOW_RANGES_MAX) {
+            return fail_many(e);
+        }
+        if (len >= sizeof(element)) {
             return fail(e, text);
         }
         memcpy(element, at, len);

@@ -53,6 +53,11 @@ static int explain(int number, size_t offset, struct err *e, size_t *column)
     if (number == PCRE2_ERROR_HEAP_FAILED || number == PCRE2_ERROR_NOMEMORY) {
         return -ENOMEM;
     }
+    if (number ==
+        PCRE2_ERROR_PATTERN_STRING_TOO_LONG) { /* PCRE2 does not say how long */
+        *column = 1;
+        return err_set(e, INJECT_REGEX_BAD, "it is longer than 16k");
+    }
     if (pcre2_get_error_message(number, words, sizeof(words)) < 0) {
         words[0] = '\0';
     }

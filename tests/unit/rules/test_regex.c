@@ -84,6 +84,27 @@ static void says_what_is_wrong(void **state)
     assert_int_equal(alloc_live(), 0);
 }
 
+static void a_pattern_has_a_length(void **state)
+{
+    static char text[16 * 1024 + 1];
+    struct inject_regex *r = NULL;
+    struct err e = { "" };
+    size_t column = 0;
+
+    (void)state;
+    memset(text, 'a', sizeof(text));
+    assert_int_equal(
+        inject_regex_new(bytes_make(text, sizeof(text) - 1), &r, &e, &column), 0);
+    inject_regex_free(r);
+    r = NULL;
+    assert_int_equal(inject_regex_new(bytes_make(text, sizeof(text)), &r, &e, &column),
+                     INJECT_REGEX_BAD);
+    assert_null(r);
+    assert_string_equal(e.text, "it is longer than 16k");
+    assert_int_equal(column, 1);
+    assert_int_equal(alloc_live(), 0);
+}
+
 static void every_allocation_fails_once(void **state)
 {
     (void)state;
@@ -141,6 +162,7 @@ int main(void)
         cmocka_unit_test(characters_are_utf8),
         cmocka_unit_test(backtracking_is_bounded),
         cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(a_pattern_has_a_length),
         cmocka_unit_test(every_allocation_fails_once),
         cmocka_unit_test(matching_says_that_memory_is_out),
     };

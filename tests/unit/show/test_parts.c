@@ -112,6 +112,21 @@ static bool holds(const char *text, uint32_t number)
     return show_ranges_hold(&r, number);
 }
 
+static void lists_have_a_length(void **state)
+{
+    struct show_ranges r = { .count = 0 };
+    struct err e;
+
+    (void)state;
+    for (int i = 0; i < SHOW_RANGES_MAX / 2; i++) {
+        assert_int_equal(show_ranges_add(&r, "7,9..", &e), 0);
+    }
+    assert_int_equal(show_ranges_add(&r, "1", &e), -EINVAL);
+    assert_string_equal(
+        e.text, "show: --connection: more than 256 numbers and ranges (1..3 is one)");
+    assert_int_equal(r.count, SHOW_RANGES_MAX);
+}
+
 static void lists_hold_what_they_name(void **state)
 {
     struct show_ranges none = { .count = 0 };
@@ -428,6 +443,7 @@ int main(void)
         cmocka_unit_test(series_are_exact_while_few),
         cmocka_unit_test(series_are_close_when_many),
         cmocka_unit_test(histograms_are_within_one_percent),
+        cmocka_unit_test(lists_have_a_length),
         cmocka_unit_test(lists_hold_what_they_name),
         cmocka_unit_test(bad_lists_are_told),
         cmocka_unit_test(foreign_text_is_cut_at_columns),
