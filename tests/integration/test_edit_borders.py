@@ -2,10 +2,13 @@
 forms, fragments, masks, and control frames in between."""
 
 import json
+import threading
+import zlib
 
 import pytest
 
 from rig import frames, raw
+from rig.faults import faults_of
 
 LENGTHS = [12, 124, 125, 126, 127, 128, 65534, 65535, 65536, 65537, 70000]
 PAIRS = [(a, b) for a in LENGTHS for b in LENGTHS if a != b]
@@ -219,5 +222,50 @@ def test_a_message_too_large_for_the_rules(inject, listener):
     server.send(large + frames.frame(frames.TEXT, sized(1000, "a")))
     small = frames.frame(frames.TEXT, b'{"n":1}')
     assert client.read_to(at + len(large + small))[at:] == large + small
+    client.close()
+    server.close()
+
+
+def test_a_message_in_too_many_frames(inject, listener):
+    """Their headers count: with the payload, a megabyte over --max-message is too much."""
+    w = inject(listener.url(), "drop_field=v,from=server", args=("--max-message", "1k"))
+    client, server = raw.upgrade(w.port, listener)
+    at = len(client.got)
+    empty = frames.frame(frames.CONTINUATION, fin=False)
+
+    def in_frames(count):
+        return (frames.frame(frames.TEXT, b'{"v":', fin=False) + empty * count
+                + frames.frame(frames.CONTINUATION, b'1,"n":1}'))
+
+    few, many = frames.frame(frames.TEXT, b'{"n":1}'), in_frames(512 * 1024 + 512)
+    sender = threading.Thread(target=server.send, args=(in_frames(500) + many,))
+    sender.start()
+    assert client.read_to(at + len(few + many))[at:] == few + many
+    sender.join()
+    client.close()
+    server.close()
+    w.stop()
+    assert [(f.applied, f.message) for f in faults_of(w.tape)] == [(True, 1), (False, 2)]
+    assert "too large to be judged (--max-message)" in faults_of(w.tape)[1].text
+
+
+def test_a_message_too_large_to_be_compressed_anew(inject, listener):
+    """Behind one that was changed it cannot pass: what follows may refer back to it."""
+    w = inject(listener.url(), "drop_field=v,from=server")
+    extension = (b"Sec-WebSocket-Extensions: permessage-deflate",)
+    client = raw.connect(w.port)
+    client.send(frames.request(extra=extension))
+    server = listener.take()
+    server.send(frames.response(server.read_head(), extra=extension))
+    at = len(client.read_head())
+    z = zlib.compressobj(9, zlib.DEFLATED, -15)
+    for payload in (b'{"v":1}', bytes(64 * 2**20), bytes(64 * 2**20 + 1)):
+        coded = z.compress(payload) + z.flush(zlib.Z_SYNC_FLUSH)
+        server.send(frames.frame(frames.TEXT, coded[:-4], rsv=4))
+    got = []
+    for _ in range(3):
+        (first, _, payload), at = client.read_frame(at)
+        got.append(first)
+    assert got == [0xc1, 0xc1, 0x88] and payload[:2] == b"\x03\xf1"  # 1009
     client.close()
     server.close()

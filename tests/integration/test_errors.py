@@ -308,6 +308,39 @@ def test_head_of_a_megabyte(guarded, shape):
     told_on_tape(w, reason)
 
 
+def test_bytes_behind_the_last_word(guarded):
+    """64k of them are kept, the others are counted."""
+    w, _ = guarded()
+    client = raw.connect(w.port)
+    client.send(GARBAGE["bad method"])
+    client.read_head()
+    client.send(b"x" * 100000)
+    client.fin()
+    client.read_end()
+    client.close()
+    late = f"{100000 - 65536} bytes that came after wstape's last word were not kept"
+    until_on_tape(w, late)
+    kept = sum(o["size"] for o in w.show().all("raw", **{"from": "client"}))
+    assert kept == len(GARBAGE["bad method"]) + 65536
+
+
+def test_head_of_an_answer_over_64k(record, listener):
+    """It passes as it is, and is no longer taken for HTTP."""
+    w = record(listener.url())
+    client = raw.connect(w.port)
+    client.send(ASK)
+    server = listener.take()
+    server.read_head()
+    large = b"HTTP/1.1 200 OK\r\nX-Big: " + b"x" * (64 * 1024) + b"\r\n\r\n"
+    server.send(large + b"hello")
+    server.fin()
+    client.read_end()
+    assert bytes(client.got) == large + b"hello"
+    client.close()
+    server.close()
+    until_on_tape(w, "the head is longer than 64 kb", "pass unparsed")
+
+
 def test_head_of_63k_passes(guarded):
     w, server = guarded()
     field = b"x" * (63 * 1024)

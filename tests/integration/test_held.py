@@ -115,6 +115,26 @@ def test_inserted_next_to_a_ping_in_a_fragmented_message(inject, listener):
     server.close()
 
 
+def test_inserted_in_a_message_that_does_not_end(inject, listener):
+    """Once 256k of them wait for its end, others are not inserted."""
+    more = b"i" * 10000
+    w = inject(listener.url(), f"insert={more.decode()},opcode=ping,from=server")
+    client, server = raw.upgrade(w.port, listener)
+    at, ping = len(client.got), frames.frame(frames.PING, b"?")
+    server.send(text(b"a", fin=False) + ping * 40 + frames.frame(frames.CONTINUATION, b"b")
+                + text(b"next"))
+    one = text(more)
+    fits = 256 * 1024 // len(one) + 1  # the last one goes over it
+    wanted = len(text(b"a")) + len(ping) * 40 + len(text(b"b")) + fits * len(one)
+    got = bytes(client.read_to(at + wanted + len(text(b"next")))[at:])
+    assert got.count(more) == fits and got.endswith(text(b"next"))
+    client.close()
+    server.close()
+    w.stop()
+    notes = [n["text"] for n in w.show().all("note", connection=1)]
+    assert sum("this one is not inserted" in n for n in notes) == 40 - fits
+
+
 def test_a_large_message_that_no_rule_can_hit_is_not_held(inject, listener):
     """It passes while it still arrives."""
     w = inject(listener.url(), "drop,from=server,message=2", "drop,from=server,path=/other",

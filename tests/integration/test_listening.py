@@ -5,6 +5,7 @@ import socket
 import stat
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -77,6 +78,21 @@ def test_default_name(tmp_path, echo_server):
     assert p.returncode == 0
     names = [f.name for f in tmp_path.glob("session-*.wstape")]
     assert len(names) == 1 and names[0].endswith("Z.wstape")
+
+
+def test_default_names_are_used_up(tmp_path, echo_server):
+    """There are 99 within one second; then it says what to do."""
+    now = int(time.time())
+    for second in range(now, now + 10):
+        stem = time.strftime("session-%Y%m%dT%H%M%SZ", time.gmtime(second))
+        for n in range(1, 100):
+            name = f"{stem}-{n}.wstape" if n > 1 else f"{stem}.wstape"
+            (tmp_path / name).write_bytes(b"a tape")
+    p = run("record", "-u", echo_server.url(), "-l", "ws://127.0.0.1:0", "--", "true",
+            cwd=tmp_path)
+    assert p.returncode == 3
+    assert "Z-99.wstape exists: choose another name with -o" in p.stderr
+    assert {f.read_bytes() for f in tmp_path.iterdir()} == {b"a tape"}
 
 
 def test_tape_to_stdout(tmp_path, echo_server):

@@ -107,6 +107,9 @@ def test_host_and_origin(record, listener, keep):
     (["-u", "ws://x", "--idle-timeout", "soon"], "soon"),
     (["-u", "ws://x", "--on-write-error", "retry"], "retry"),
     (["-u", "ws://x", "--sync", "often"], "often"),
+    (["-u", "ws://x", "--sync", "86401"], "86401"),
+    (["-u", "ws://x", "--idle-timeout", "87841h"], "87841h"),
+    (["-u", "ws://x", "--max-connections", "1000001"], "from 1 to 1000000"),
     (["-u", "ws://x", "-l", "wss://127.0.0.1:0", "--tls-cert", "/no/cert.pem"],
      "/no/cert.pem"),
 ])

@@ -195,6 +195,29 @@ static void delays_add_up(void **state)
     inject_plan_free(p);
 }
 
+/* One event has room for so many acts; further rules do not act on it, and have not. */
+static void acts_on_one_message_are_bounded(void **state)
+{
+    struct buf file = { 0 };
+    struct inject_plan *p;
+    struct inject_connection *c;
+
+    (void)state;
+    assert_int_equal(buf_put_text(&file, "faults:\n"), 0);
+    for (unsigned i = 0; i < 40; i++) {
+        assert_int_equal(buf_put_text(&file, "- {delay: 1ms, times: 1}\n"), 0);
+    }
+    assert_int_equal(buf_put_byte(&file, 0), 0);
+    p = inject_plan_new(rules_of_file((const char *)file.at), 1, 1 << 16);
+    c = inject_connection_new(p, 1, 0);
+    assert_int_equal(text(c, ""), 32);
+    assert_int_equal(text(c, ""), 8);
+    assert_int_equal(text(c, ""), 0);
+    inject_connection_free(c);
+    inject_plan_free(p);
+    buf_deinit(&file);
+}
+
 /* How many rules act on a message behind a request for `target` with these fields. */
 static size_t behind(struct inject_plan *p, const char *target, const char *fields)
 {
@@ -323,6 +346,7 @@ int main(void)
         cmocka_unit_test(counts_outlive_a_reload),
         cmocka_unit_test(times_begin_and_end),
         cmocka_unit_test(delays_add_up),
+        cmocka_unit_test(acts_on_one_message_are_bounded),
         cmocka_unit_test(heads_hold_or_not),
         cmocka_unit_test(text_is_looked_for_in_text),
         cmocka_unit_test(chance_is_a_function),

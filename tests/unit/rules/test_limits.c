@@ -44,6 +44,19 @@ static void as_many_as_there_may_be(void **state)
                  "more than 64 fields");
 }
 
+static void steps_of_a_path(void **state)
+{
+    struct buf line = { 0 };
+
+    (void)state;
+    assert_int_equal(buf_put_text(&line, "drop_field=a0"), 0);
+    for (unsigned i = 1; i < 33; i++) {
+        assert_int_equal(buf_put_format(&line, ".a%u", i), 0);
+    }
+    refused(buf_bytes(&line), true, "this path is too long: 32 steps at most");
+    buf_deinit(&line);
+}
+
 static void keys_of_a_line(void **state)
 {
     struct buf line = { 0 };
@@ -77,6 +90,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_many_as_there_may_be),
+        cmocka_unit_test(steps_of_a_path),
         cmocka_unit_test(keys_of_a_line),
         cmocka_unit_test(what_cannot_be_compared),
         cmocka_unit_test(conditions_that_are_misplaced),
