@@ -12,25 +12,36 @@ static struct bytes path_of(struct bytes target)
     return bytes_first(target, bytes_find(target, bytes_of("?")));
 }
 
-/* How many paths the tape's handshakes have, at most 2; the first one. */
-static unsigned count_paths(const struct replay_script *s, struct bytes *path)
-{
-    unsigned count = 0;
+/* The paths of handshakes, as far as it takes to know whether there are several. */
+struct paths {
+    unsigned count;
+    struct bytes first;
+};
 
-    for (size_t i = 0; i < s->count && count < 2; i++) {
+static void add_path(struct paths *p, const struct replay_exchange *e)
+{
+    struct bytes path = path_of(e->target);
+
+    if (!e->asks || (p->count > 0 && bytes_equal(path, p->first))) {
+        return;
+    }
+    if (p->count++ == 0) {
+        p->first = path;
+    }
+}
+
+static struct paths paths_of(const struct replay_script *s)
+{
+    struct paths p = { 0 };
+
+    for (size_t i = 0; i < s->count; i++) {
         const struct replay_connection *c = &s->connections[i];
 
-        for (uint32_t x = 0; x < c->exchange_count && count < 2; x++) {
-            struct bytes one = path_of(c->exchanges[x].target);
-
-            if (!c->exchanges[x].asks || (count > 0 && bytes_equal(one, *path))) {
-                continue;
-            }
-            *path = count == 0 ? one : *path;
-            count++;
+        for (uint32_t x = 0; x < c->exchange_count && p.count < 2; x++) {
+            add_path(&p, &c->exchanges[x]);
         }
     }
-    return count;
+    return p;
 }
 
 static void tell_path(struct bytes path, struct bytes recorded)
@@ -48,15 +59,14 @@ static void tell_path(struct bytes path, struct bytes recorded)
 static void aim_path(struct cli_replay_options *o, const struct replay_script *s,
                      struct bytes path)
 {
-    struct bytes recorded = { NULL, 0 };
-    unsigned count = count_paths(s, &recorded);
+    struct paths p = paths_of(s);
 
-    if (count > 1) {
+    if (p.count > 1) {
         fprintf(stderr,
                 "wstape: the tape's WebSockets have several paths, which are kept: the "
                 "path in --to is not sent\n");
-    } else if (count == 1 && !bytes_equal(path, recorded)) {
-        tell_path(path, recorded);
+    } else if (p.count == 1 && !bytes_equal(path, p.first)) {
+        tell_path(path, p.first);
         o->play.path = path;
     }
 }
