@@ -54,7 +54,8 @@ static int parse_sync(struct cli_record_options *o, struct err *e)
         return 0;
     }
     return err_set(e, -EINVAL,
-                   "--sync takes none, always or seconds such as 5, not \"%s\"",
+                   "--sync takes none, always or seconds such as 5 (up to a day), not "
+                   "\"%s\"",
                    o->sync);
 }
 

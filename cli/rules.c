@@ -38,7 +38,9 @@ static int read_file(const char *path, struct buf *out, struct err *e)
     if (f != NULL) {
         fclose(f);
     }
-    return r < 0 ? err_set(e, -EINVAL, "--faults %s: %s", path, strerror(-r)) : 0;
+    return r < 0 ? err_set(e, -EINVAL, "--faults %s: %s", path,
+                           r == -EFBIG ? "rules are at most 4M long" : strerror(-r))
+                 : 0;
 }
 
 static void folder_of(const char *path, char *out, size_t cap)

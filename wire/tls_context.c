@@ -45,7 +45,9 @@ static int read_file(const char *path, struct buf *out, struct err *e)
     if (fd >= 0) {
         close(fd);
     }
-    return r < 0 ? err_set(e, r, "cannot read %s: %s", path, strerror(-r)) : 0;
+    return r < 0 ? err_set(e, r, "cannot read %s: %s", path,
+                           r == -EFBIG ? "it is larger than 16M" : strerror(-r))
+                 : 0;
 }
 
 /* ---- PEM ---- */

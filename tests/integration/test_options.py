@@ -119,6 +119,21 @@ def test_usage(tmp_path, args, word):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("option, size, says", [
+    ("--faults", 4 * 2**20 + 1, "rules are at most 4M long"),
+    ("--tls-cert", 16 * 2**20 + 1, "it is larger than 16M"),
+    ("--upstream-ca", 16 * 2**20 + 1, "it is larger than 16M"),
+])
+def test_files_that_are_too_large(tmp_path, option, size, says):
+    with open(tmp_path / "large", "wb") as file:
+        file.truncate(size)
+    p = run("record", "-u", "wss://127.0.0.1:9", "-l", "wss://127.0.0.1:0", "-o",
+            tmp_path / "t.wstape", option, tmp_path / "large",
+            env={**os.environ, "WSTAPE_CA_DIR": str(tmp_path / "ca")})
+    assert p.returncode in (2, 3) and p.stderr.endswith(f"large: {says}\n"), p
+    assert not (tmp_path / "t.wstape").exists()
+
+
 def test_local_authority(tmp_path, record, echo_server, pki):
     """wss:// without a certificate: a leaf of the authority that `wstape ca` shows."""
     env = {"WSTAPE_CA_DIR": str(tmp_path / "ca")}
