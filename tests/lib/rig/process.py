@@ -19,7 +19,7 @@ BROKEN = re.compile(r"Sanitizer|runtime error:|Assertion .* failed", re.I)
 
 
 def binary():
-    found = os.environ.get("WSTAPE") or str(ROOT / "build/cli/wstape")
+    found = os.path.abspath(os.environ.get("WSTAPE") or ROOT / "build/cli/wstape")
     if not os.access(found, os.X_OK):
         raise FileNotFoundError(f"no wstape binary at {found}: set WSTAPE, or build first")
     return found
