@@ -1,5 +1,7 @@
 """Many connections at once from one tape: each has its own cursor, and gets its own."""
 
+import json
+
 import pytest
 
 from dialogues import Taped, bye, client, record_dialogue, said, server, shake, text
@@ -102,6 +104,20 @@ def test_one_path_is_played_to_500(replay, one_path):
 def test_500_paths_are_played_to_500(replay, all_paths):
     paths = [f"/{n * 7 % AT_ONCE}" for n in range(AT_ONCE)]
     check(replay(all_paths, "--pace", "max", "--on-mismatch", "fail"), paths)
+
+
+def test_what_is_listed_of_500_paths(replay, all_paths):
+    """100 where nothing was found, 20 at the end; the others are counted."""
+    backend = replay(all_paths)
+    end = raw.connect(backend.port)
+    end.send(frames.request("/none"))
+    end.read_end()
+    end.close()
+    body = json.loads(bytes(end.got).partition(b"\r\n\r\n")[2])
+    assert [t["target"] for t in body["on_tape"]] == [f"/{n}" for n in range(100)]
+    backend.stop()
+    assert sum("not played" in line for line in backend.told()) == 20
+    assert f"and {AT_ONCE - 20} more that can be asked for" in backend.told()
 
 
 def test_500_copies_against_a_tape(replay, record, one_path):
