@@ -2,6 +2,7 @@
 #include "captures/overview.h"
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "wire/frame.h"
 
 #include <errno.h>
@@ -152,6 +153,35 @@ static void knows_how_each_side_ended(void **state)
     assert_int_equal(c->error_count, 1);
     assert_text(c->errors[0], "connection reset");
     capture_overview_deinit(&o);
+}
+
+/* A connection keeps its first errors, and the beginning of a long text. */
+static void what_is_kept_is_bounded(void **state)
+{
+    static char target[3000];
+    struct capture_overview o = { 0 };
+    struct buf head = { 0 };
+    const struct capture_connection *c;
+
+    (void)state;
+    memset(target, 't', sizeof(target) - 1);
+    assert_int_equal(buf_put_format(&head, "GET /%s HTTP/1.1\r\n\r\n", target), 0);
+    assert_int_equal(buf_put_byte(&head, 0), 0);
+    feed_open(&o, 1, "c");
+    feed_head(&o, 1, CAPTURE_REQUEST, (const char *)head.at);
+    for (int i = 0; i < CAPTURE_OVERVIEW_ERRORS_MAX + 2; i++) {
+        char words[8];
+
+        snprintf(words, sizeof(words), "no. %d", i);
+        feed_end(&o, SERVER, CAPTURE_END_ERROR, 0, words);
+    }
+    c = capture_overview_find(&o, 1);
+    assert_int_equal(c->path.len, 2048);
+    assert_int_equal(c->error_count, 4);
+    assert_text(c->errors[0], "no. 0");
+    assert_text(c->errors[3], "no. 3");
+    capture_overview_deinit(&o);
+    buf_deinit(&head);
 }
 
 static void tells_kinds_apart(void **state)
@@ -406,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_a_websocket),
         cmocka_unit_test(knows_how_each_side_ended),
+        cmocka_unit_test(what_is_kept_is_bounded),
         cmocka_unit_test(tells_kinds_apart),
         cmocka_unit_test(wstapes_own_answer_counts),
         cmocka_unit_test(counts_what_rules_did),
