@@ -65,12 +65,12 @@ static void pass_first(struct replay_align *a)
 }
 
 static int is_next(struct replay_align *a, uint32_t first, struct replay_text live,
-                   bool *is)
+                   bool readable, bool *is)
 {
     const struct replay_message *m = align_message(a, first);
     int r;
 
-    if (!m->whole) {
+    if (!m->whole || !readable) {
         *is = m->opcode == live.opcode;
         return 0;
     }
@@ -80,7 +80,8 @@ static int is_next(struct replay_align *a, uint32_t first, struct replay_text li
     return r < 0 ? r : 0;
 }
 
-static int put_in_step(struct replay_align *a, struct replay_text live, bool *done)
+static int put_in_step(struct replay_align *a, struct replay_text live, bool readable,
+                       bool *done)
 {
     uint32_t first = first_open(a);
     int r;
@@ -89,7 +90,7 @@ static int put_in_step(struct replay_align *a, struct replay_text live, bool *do
         *done = true;
         return replay_align_tell_extra(a, live, a->passed);
     }
-    r = is_next(a, first, live, done);
+    r = is_next(a, first, live, readable, done);
     if (r < 0 || !*done) {
         return r;
     }
@@ -102,7 +103,7 @@ static int put_in_step(struct replay_align *a, struct replay_text live, bool *do
 
 /* ---- out of step ---- */
 
-static int put_live(struct replay_align *a, struct replay_text text)
+static int put_live(struct replay_align *a, struct replay_text text, bool readable)
 {
     struct align_live *l;
     int r;
@@ -114,8 +115,11 @@ static int put_live(struct replay_align *a, struct replay_text text)
         }
     }
     l = &a->block->lives[a->block->live_count];
-    *l = (struct align_live){ .arrival = a->arrivals, .opcode = text.opcode };
-    r = replay_compare_traits(&a->compare, a->config.from, text, &l->traits);
+    *l = (struct align_live){ .arrival = a->arrivals,
+                              .opcode = text.opcode,
+                              .wild = !readable };
+    r = readable ? replay_compare_traits(&a->compare, a->config.from, text, &l->traits)
+                 : 0;
     if (r == 0) {
         r = buf_put(&l->payload, text.payload);
     }
@@ -249,9 +253,9 @@ static int stand_newest(struct replay_align *a)
     return s->stood == 0 ? replay_align_stand(a, s, l) : 0;
 }
 
-static int put_aside(struct replay_align *a, struct replay_text live)
+static int put_aside(struct replay_align *a, struct replay_text live, bool readable)
 {
-    int r = put_live(a, live);
+    int r = put_live(a, live, readable);
 
     if (r == 0) {
         r = plan(a);
@@ -265,16 +269,16 @@ static int put_aside(struct replay_align *a, struct replay_text live)
     return r < 0 ? r : settle_over(a);
 }
 
-int replay_align_put(struct replay_align *a, struct replay_text live)
+int replay_align_put(struct replay_align *a, struct replay_text live, bool readable)
 {
     bool done = false;
     int r = 0;
 
     a->arrivals++;
     if (is_in_step(a)) {
-        r = put_in_step(a, live, &done);
+        r = put_in_step(a, live, readable, &done);
     }
-    return r < 0 || done ? r : put_aside(a, live);
+    return r < 0 || done ? r : put_aside(a, live, readable);
 }
 
 /* ---- how far it is ---- */

@@ -12,7 +12,8 @@
  * A message that moved past others that are the same may be told as extra and missing.
  *
  * What is told at a time is in the order of the tape. A message that the tape has only
- * in part (`whole` is false) is any live one of its opcode.
+ * in part (`whole` is false) is any live one of its opcode, and a live one that could
+ * not be read is any of the tape of its opcode.
  */
 #ifndef WSTAPE_REPLAY_ALIGN_H
 #define WSTAPE_REPLAY_ALIGN_H
@@ -45,8 +46,9 @@ struct replay_align_config {
 int replay_align_new(const struct replay_align_config *c, struct replay_align **out);
 void replay_align_free(struct replay_align *a); /* takes NULL */
 
-/* A live message came. -ENOMEM. */
-int replay_align_put(struct replay_align *a, struct replay_text live);
+/* A live message came; `readable` false: only its opcode can be compared, though its
+ * payload is told where it is extra. -ENOMEM. */
+int replay_align_put(struct replay_align *a, struct replay_text live, bool readable);
 
 /* Whether the first `count` messages of the tape have all come, be it changed or in
  * another order. Those that are only the same in kind stand for the tape's then; what

@@ -37,8 +37,12 @@ int replay_align_same_kind(struct replay_align *a, uint32_t n, uint32_t l, bool 
     const struct align_slot *s = align_slot_at(a->block, n);
     struct align_live *live = &a->block->lives[l];
 
-    if (s->wild || !align_may_be_kindred(s, live)) {
-        *same = s->wild && s->opcode == live->opcode;
+    if (align_is_wild(s, live)) {
+        *same = s->opcode == live->opcode;
+        return 0;
+    }
+    if (!align_may_be_kindred(s, live)) {
+        *same = false;
         return 0;
     }
     return verify(a, n, live, same);

@@ -63,7 +63,7 @@ static bool wants_more(const struct replay_align *a)
 
 static uint16_t cost_of(const struct align_slot *s, const struct align_live *l)
 {
-    if (s->wild) {
+    if (align_is_wild(s, l)) {
         return s->opcode == l->opcode ? WILD : NEVER;
     }
     if (s->traits.equal == l->traits.equal) {

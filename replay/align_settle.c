@@ -78,7 +78,7 @@ static int tell_differences(struct replay_align *a, const struct align_slot *s,
     struct replay_text after = { l->opcode, buf_bytes(&l->payload) };
     int r;
 
-    if (s->wild) {
+    if (align_is_wild(s, l)) {
         return 0;
     }
     r = replay_compare_recorded(&a->compare, a->config.connection, s->message, after,
@@ -220,8 +220,8 @@ struct choice {
 static int consider(struct replay_align *a, struct choice *best, uint32_t n, uint32_t l)
 {
     size_t differences;
-    bool same;
-    int r = replay_align_same_kind(a, n, l, &same);
+    bool same = false;
+    int r = a->block->lives[l].wild ? 0 : replay_align_same_kind(a, n, l, &same);
 
     if (r < 0 || !same) {
         return r;

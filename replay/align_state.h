@@ -57,6 +57,7 @@ struct align_live {
     uint64_t arrival; /* from 1 */
     struct replay_traits traits;
     uint8_t opcode;
+    bool wild;      /* it cannot be compared: it is any of the tape */
     bool matchable; /* it equals some message of the tape in the block */
     /* Bits by place of a slot: whether it is of one kind with this, if that is known.
      */
@@ -97,10 +98,16 @@ static inline uint32_t align_place(const struct align_block *b, uint32_t n)
     return (b->start + n) % ALIGN_ROOM;
 }
 
+/* They cannot be compared: a pair if their opcodes are the same. */
+static inline bool align_is_wild(const struct align_slot *s, const struct align_live *l)
+{
+    return s->wild || l->wild;
+}
+
 static inline bool align_is_equal(const struct align_slot *s,
                                   const struct align_live *l)
 {
-    return !s->wild && s->traits.equal == l->traits.equal;
+    return !align_is_wild(s, l) && s->traits.equal == l->traits.equal;
 }
 
 static inline bool align_may_be_kindred(const struct align_slot *s,

@@ -237,6 +237,11 @@ static bool was_unreadable(const struct replay_caller *c)
     return index != REPLAY_NONE && !c->connection->messages[index].whole;
 }
 
+static bool is_readable(const struct capture_message *m)
+{
+    return !m->cut && !m->over && capture_coding_text(m->coding) == NULL;
+}
+
 static int note_undecoded(struct replay_caller *c, const struct capture_message *m)
 {
     struct replay_event e = {
@@ -268,7 +273,7 @@ static int hear_data(struct replay_caller *c, const struct capture_message *m,
     }
     tell_response_time(c, now_ns);
     r = note_undecoded(c, m);
-    return r == 0 ? replay_align_put(c->align, text) : r;
+    return r == 0 ? replay_align_put(c->align, text, is_readable(m)) : r;
 }
 
 /* While nothing is to be sent, only the last ping is remembered (RFC 6455, 5.5.3). */

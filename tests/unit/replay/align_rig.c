@@ -199,13 +199,23 @@ static void start(struct align_rig *r)
     }
 }
 
-void rig_put(struct align_rig *r, struct replay_text live)
+static void put(struct align_rig *r, struct replay_text live, bool readable)
 {
     start(r);
-    assert_int_equal(replay_align_put(r->align, live), 0);
+    assert_int_equal(replay_align_put(r->align, live, readable), 0);
     if (r->align->block != NULL && r->align->block->live_count > r->most_held) {
         r->most_held = r->align->block->live_count;
     }
+}
+
+void rig_put(struct align_rig *r, struct replay_text live)
+{
+    put(r, live, true);
+}
+
+void rig_put_unread(struct align_rig *r, const char *text)
+{
+    put(r, (struct replay_text){ WIRE_OP_TEXT, bytes_of(text) }, false);
 }
 
 void rig_put_text(struct align_rig *r, const char *text)

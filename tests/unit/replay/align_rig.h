@@ -31,6 +31,7 @@ void rig_tape_words(struct align_rig *r, const char *words);
 
 void rig_put(struct align_rig *r, struct replay_text live);
 void rig_put_text(struct align_rig *r, const char *text);
+void rig_put_unread(struct align_rig *r, const char *text); /* it could not be read */
 void rig_put_words(struct align_rig *r, const char *words);
 void rig_finish(struct align_rig *r);
 bool rig_reached(struct align_rig *r, uint64_t count);

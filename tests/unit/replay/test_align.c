@@ -309,6 +309,41 @@ static void what_the_tape_lacks_is_any(void **state)
     rig_deinit(&r);
 }
 
+static void what_could_not_be_read_is_any(void **state)
+{
+    struct align_rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_tape_words(&r, "a b c d e f");
+    rig_put_words(&r, "a");
+    rig_put_unread(&r, "b");
+    rig_put_words(&r, "c x");
+    rig_put_unread(&r, "{\"type\":\"d\",");
+    rig_put_words(&r, "e");
+    rig_put_unread(&r, "?");
+    rig_put_unread(&r, "more");
+    rig_finish(&r);
+    rig_said(&r, "extra after 3: {\"type\":\"x\"}\nextra after 6: more\n");
+    rig_deinit(&r);
+}
+
+static void what_could_not_be_read_has_its_opcode(void **state)
+{
+    struct align_rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_tape_words(&r, "a b");
+    rig_tape(&r, "bytes")->opcode = WIRE_OP_BINARY;
+    rig_put_words(&r, "a");
+    rig_put_unread(&r, "b");
+    rig_put_unread(&r, "text");
+    rig_finish(&r);
+    rig_said(&r, "3 missing\nextra after 3: text\n");
+    rig_deinit(&r);
+}
+
 static void any_match_counts_only(void **state)
 {
     struct align_rig r;
@@ -336,8 +371,8 @@ static int play(struct align_rig *r)
     r->align = NULL;
     e = replay_align_new(&config, &r->align);
     for (int i = 0; i < 4 && e == 0; i++) {
-        e = replay_align_put(r->align,
-                             (struct replay_text){ WIRE_OP_TEXT, bytes_of(live[i]) });
+        e = replay_align_put(
+            r->align, (struct replay_text){ WIRE_OP_TEXT, bytes_of(live[i]) }, true);
     }
     return e < 0 ? e : replay_align_finish(r->align);
 }
@@ -403,8 +438,9 @@ static void the_owner_can_end_it(void **state)
     rig_put_words(&r, "a");
     r.align->config.stands = refuse_stand;
     assert_int_equal(
-        replay_align_put(r.align, (struct replay_text){ WIRE_OP_TEXT,
-                                                        bytes_of("{\"type\":\"b\"}") }),
+        replay_align_put(
+            r.align, (struct replay_text){ WIRE_OP_TEXT, bytes_of("{\"type\":\"b\"}") },
+            true),
         -ECANCELED);
     rig_deinit(&r);
 }
@@ -428,6 +464,8 @@ int main(void)
         cmocka_unit_test(the_values_that_stand_are_those_of_the_pair),
         cmocka_unit_test(binary_by_bytes),
         cmocka_unit_test(what_the_tape_lacks_is_any),
+        cmocka_unit_test(what_could_not_be_read_is_any),
+        cmocka_unit_test(what_could_not_be_read_has_its_opcode),
         cmocka_unit_test(any_match_counts_only),
         cmocka_unit_test(no_allocation_leaks),
         cmocka_unit_test(the_owner_can_end_it),

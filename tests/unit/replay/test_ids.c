@@ -293,10 +293,14 @@ static void order_is_seen_through_ids(void **state)
                                                         .owner = &told },
                          &align),
         0);
-    assert_int_equal(replay_align_put(align, text_of("{\"id\":\"s-1\",\"n\":1}")), 0);
-    assert_int_equal(replay_align_put(align, text_of("{\"id\":\"s-1\",\"n\":3}")), 0);
-    assert_int_equal(replay_align_put(align, text_of("{\"id\":\"s-1\",\"n\":2}")), 0);
-    assert_int_equal(replay_align_put(align, text_of("{\"id\":\"s-1\",\"n\":4}")), 0);
+    assert_int_equal(replay_align_put(align, text_of("{\"id\":\"s-1\",\"n\":1}"), true),
+                     0);
+    assert_int_equal(replay_align_put(align, text_of("{\"id\":\"s-1\",\"n\":3}"), true),
+                     0);
+    assert_int_equal(replay_align_put(align, text_of("{\"id\":\"s-1\",\"n\":2}"), true),
+                     0);
+    assert_int_equal(replay_align_put(align, text_of("{\"id\":\"s-1\",\"n\":4}"), true),
+                     0);
     assert_int_equal(replay_align_finish(align), 0);
     assert_int_equal(buf_put_byte(&told, '\0'), 0);
     assert_string_equal((const char *)told.at, "order 3 2\n");
