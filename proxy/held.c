@@ -360,6 +360,7 @@ static int give_up(struct proxy_session *s, enum side from, struct proxy_gather 
     struct proxy_judged j = { .from = from,
                               .kind = (enum inject_opcode)kind_of(g->first),
                               .gather = g,
+                              .oversize = true,
                               .now_ns = now_ns };
     struct proxy_held *h = proxy_held_of(s, from);
     int r;

@@ -1,9 +1,10 @@
 #include "proxy/faults.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-enum { MESSAGE_TOO_BIG = 1009 };
+enum { INVALID_DATA = 1007, MESSAGE_TOO_BIG = 1009 }; /* RFC 6455, 7.4.1 */
 
 /* A message that overtakes another is not held for others itself. */
 static void settle_order(struct proxy_session *s, enum side from)
@@ -235,21 +236,25 @@ static const char *why_opaque(const struct proxy_session *s, enum side from)
                : "the message cannot be decompressed";
 }
 
-/* Behind what is delayed, stalled or overtaken. */
-static int close_too_big(struct proxy_session *s, const struct proxy_judged *j)
+/* Rules changed this direction, and what follows cannot be compressed anew. Behind what
+ * is delayed, stalled or overtaken. */
+static int close_stuck(struct proxy_session *s, const struct proxy_judged *j)
 {
+    unsigned code = j->oversize ? MESSAGE_TOO_BIG : INVALID_DATA;
+    const char *reason = j->oversize
+                             ? "a message over 64M cannot be compressed anew"
+                             : "a message that cannot be decompressed cannot be "
+                               "compressed anew";
     int r;
+
+    static_assert(PROXY_RECODE_MAX == 64 << 20, "the words name it");
 
     proxy_line_flush(&proxy_held_of(s, j->from)->line);
     r = proxy_held_release(s, j->from, j->now_ns);
     if (r == 0 && s->state == PROXY_OPEN) {
         r = proxy_held_follow(s, j->from, true, j->now_ns);
     }
-    return r == 0 ? proxy_faults_close(s, j->from, MESSAGE_TOO_BIG,
-                                       "a message too large for the rules "
-                                       "(--max-message)",
-                                       j->now_ns)
-                  : r;
+    return r == 0 ? proxy_faults_close(s, j->from, code, reason, j->now_ns) : r;
 }
 
 /* What cannot be decoded is passed as it came; the rules that might have held are
@@ -263,7 +268,7 @@ int proxy_judge_escape(struct proxy_session *s, const struct proxy_judged *j)
 
     if (j->opaque && proxy_held_of(s, j->from)->recodes &&
         (j->gather->first & WIRE_RSV1) != 0) {
-        return close_too_big(s, j);
+        return close_stuck(s, j);
     }
     for (size_t i = 0; r == 0 && i < count; i++) {
         if (j->opaque && !j->oversize) {
