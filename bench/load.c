@@ -33,6 +33,7 @@ struct load {
     struct list peers;
     struct buf message; /* the frame that is sent, over and over */
     struct bench_samples latencies;
+    bool waiting; /* nothing is said before all connections are open */
     bool draining;
     unsigned live;      /* connections open or opening */
     unsigned opening;   /* those of them that are not yet upgraded */
@@ -116,7 +117,7 @@ static int take_head(struct load *l, struct bench_peer *p)
     p->upgraded = true;
     l->opening--;
     l->opened++;
-    return send_first(l, p);
+    return l->waiting ? 0 : send_first(l, p);
 }
 
 static int take_frames(struct load *l, struct bench_peer *p)
@@ -316,6 +317,23 @@ static int go_on(struct load *l, int64_t for_ns)
     return r;
 }
 
+/* The first messages of all; those whose connection is over are found by its events. */
+static int start_talking(struct load *l)
+{
+    int r = 0;
+
+    l->waiting = false;
+    for (struct list *n = l->peers.next; r == 0 && n != &l->peers; n = n->next) {
+        struct bench_peer *p = LIST_ENTRY(n, struct bench_peer, node);
+
+        if (p->upgraded) {
+            r = send_first(l, p);
+            bench_peer_flush(p);
+        }
+    }
+    return r;
+}
+
 /* All connections, but for CONNECT, whose connections come and go. */
 static int open_all(struct load *l)
 {
@@ -323,11 +341,12 @@ static int open_all(struct load *l)
     int64_t end = clock_monotonic_ns() + OPEN_NS;
     int r = 0;
 
-    while (r == 0 && o->mode != BENCH_CONNECT && l->opened + l->failed < o->conns &&
+    l->waiting = o->mode != BENCH_CONNECT;
+    while (r == 0 && l->waiting && l->opened + l->failed < o->conns &&
            clock_monotonic_ns() < end) {
         r = turn(l);
     }
-    return r;
+    return r < 0 || !l->waiting ? r : start_talking(l);
 }
 
 static int run_idle(struct load *l)
