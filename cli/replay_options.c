@@ -280,7 +280,7 @@ static int parse_pace(struct cli_replay_options *o, struct err *e)
     if (end == NULL || *end != '\0' || !(o->play.pace > 0) || o->play.pace > PACE_MAX) {
         return err_set(e, -EINVAL,
                        "replay: --pace takes a number such as 1, 0.5 or 10 (times "
-                       "faster), or max, not \"%.80s\"",
+                       "faster; 1000000 at most), or max, not \"%.80s\"",
                        o->pace);
     }
     return 0;
