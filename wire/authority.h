@@ -38,7 +38,7 @@ int wire_authority_open(const char *folder, int64_t wall_ns,
                         struct wire_authority_facts *out, struct err *e);
 
 /* A new leaf signed by the authority of `folder` (made if it is not there), valid from
- * an hour ago for a year, for `host` (unless that is 0.0.0.0 or ::) and always for
+ * an hour ago for 7 days, for `host` (unless that is 0.0.0.0 or ::) and always for
  * localhost, 127.0.0.1 and ::1. PEM chain (leaf, authority) and key are appended. As
  * above; -EPERM when the authority may not vouch for `host`. */
 int wire_authority_leaf(const char *folder, const char *host, int64_t wall_ns,

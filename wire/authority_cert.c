@@ -12,7 +12,7 @@ enum {
     HOUR_S = 60 * 60,
     DAY_S = 24 * HOUR_S,
     AUTHORITY_DAYS = 3652,
-    LEAF_DAYS = 365, /* browsers refuse some that are made for longer */
+    LEAF_DAYS = 7,
     COMMON_NAME_MAX = 64, /* ub-common-name of RFC 5280, appendix A.1 */
 };
 
