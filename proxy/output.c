@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 
 #include <errno.h>
+#include <string.h>
 
 static int grow(struct proxy_outputs *o)
 {
@@ -62,14 +63,22 @@ int proxy_outputs_send(struct proxy_outputs *o, void *owner, enum side to,
     return r;
 }
 
-void proxy_outputs_clear(struct proxy_outputs *o)
+void proxy_outputs_drop(struct proxy_outputs *o, size_t count)
 {
-    for (size_t i = 0; i < o->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (o->at[i].kind == PROXY_SEND) {
             chunk_unref(o->at[i].u.send.chunk);
         }
     }
-    o->count = 0;
+    o->count -= count;
+    if (o->count > 0) {
+        memmove(o->at, o->at + count, o->count * sizeof(*o->at));
+    }
+}
+
+void proxy_outputs_clear(struct proxy_outputs *o)
+{
+    proxy_outputs_drop(o, o->count);
 }
 
 void proxy_outputs_deinit(struct proxy_outputs *o)

@@ -60,7 +60,10 @@ int proxy_outputs_put(struct proxy_outputs *o, const struct proxy_output *out);
 int proxy_outputs_send(struct proxy_outputs *o, void *owner, enum side to,
                        struct slice bytes);
 
-/* Drop all, references included. */
+/* Drop the first `count`, references included; those behind them move up. */
+void proxy_outputs_drop(struct proxy_outputs *o, size_t count);
+
+/* Drop all. */
 void proxy_outputs_clear(struct proxy_outputs *o);
 
 void proxy_outputs_deinit(struct proxy_outputs *o);

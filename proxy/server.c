@@ -104,15 +104,18 @@ static void tape_failed(struct proxy_server *s, int error)
     stop_pairs(s, CLOSE_INTERNAL_ERROR, reason);
 }
 
+/* Performing may add outputs, and records with them (a client that was kept waiting is
+ * let in, and has spoken): those wait for the next flush. */
 static void perform(struct proxy_server *s)
 {
-    /* Performing may add outputs (back-pressure): the list grows while it is walked. */
-    for (size_t i = 0; i < s->outputs.count; i++) {
+    size_t count = s->outputs.count;
+
+    for (size_t i = 0; i < count; i++) {
         struct proxy_output out = s->outputs.at[i];
 
         proxy_pair_perform(out.owner, &out);
     }
-    proxy_outputs_clear(&s->outputs);
+    proxy_outputs_drop(&s->outputs, count);
     s->shared.turn++;
 }
 
@@ -151,6 +154,15 @@ static void flush(struct proxy_server *s)
     }
 }
 
+/* No output is left behind: its pair may be gone before the next turn. */
+static void flush_and_perform(struct proxy_server *s)
+{
+    do {
+        flush(s);
+        perform(s);
+    } while (s->outputs.count > 0);
+}
+
 static void turn(void *owner)
 {
     struct proxy_server *s = owner;
@@ -159,8 +171,7 @@ static void turn(void *owner)
     s->in_turn = true;
     proxy_server_rouse_guests(s);
     do {
-        flush(s);
-        perform(s);
+        flush_and_perform(s);
     } while (proxy_server_hear_guests(s) && ++round < ROUNDS);
     if (round == ROUNDS || !list_empty(&s->eager)) {
         net_timer_at(s->round, 0);

@@ -12,6 +12,7 @@ import pytest
 import read_tape
 from rig import frames, raw
 from rig.process import Wstape, run, show
+from rig.wait import until
 
 LIMIT = 200_000
 PAYLOAD = bytes(range(250)) * 8
@@ -110,6 +111,22 @@ def test_stop(record, listener, medium):
     verified = run("verify", w.tape)
     assert verified.returncode in (0, 1), verified
     assert w.tape.stat().st_size <= LIMIT
+
+
+def test_answer_to_a_client_kept_waiting(record, listener):
+    """A client that spoke before it was let in gets no answer that is not on the tape."""
+    w = record(listener.url(), "--fault", "accept_delay=300ms", "--fault", "status=418")
+    size = w.tape.stat().st_size
+    client = raw.connect(w.port)
+    client.send(b"GET /early HTTP/1.1\r\nHost: h\r\n\r\n")
+    size = until(lambda: w.tape.stat().st_size > size and w.tape.stat().st_size, w.tape,
+                 raw.TIMEOUT, "the connection on the tape")
+    hard = resource.prlimit(w.pid, resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(w.pid, resource.RLIMIT_FSIZE, (size, hard))
+    client.read_end()
+    assert b"418" not in client.got, bytes(client.got)
+    client.close()
+    assert w.wait() == 3
 
 
 def test_pass(record, listener, medium):
