@@ -122,7 +122,8 @@ def aim_rows(results):
 def _aim_row(title, against, bound, more, value):
     reached = value >= bound if more else value <= bound
     wanted = ("at least " if more else "at most ") + f"{bound:,.2f}{against}"
-    return [title, wanted, _number(value, 2), "yes" if reached else "no"]
+    near = not reached and round(value, 2) == bound  # two digits would say "reached"
+    return [title, wanted, _number(value, 3 if near else 2), "yes" if reached else "no"]
 
 
 def many_aim(results):
